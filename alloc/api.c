@@ -1,0 +1,268 @@
+/* api: the e* family: hot paths, and their slow siblings.
+ * Owns        nothing.
+ * Thread      any; each works on its own heap.
+ * Invariants  no mode is tested on the hot path: a thread whose heap must see every call has the
+ *             dispatch heap as its hot heap, which owns nothing, so every call gets to *_slow.
+ * Failure     the error callback, then zend_bailout(); misuse of free ends the process.
+ * Tests       tests/unit/api.c, tests/unit/dispatch.c, tests/death/misuse.c
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "alloc/error.h"
+#include "alloc/globals.h"
+#include "alloc/hot.h"
+#include "alloc/safe_size.h"
+
+#define NOINLINE __attribute__((noinline))
+
+typedef enum failure_mode { OR_BAIL_OUT, OR_NULL } failure_mode;
+
+/* ---- modes that see each call ---- */
+
+/* USE_ZEND_ALLOC=0; `heap` NULL: the thread has no heap and can get none. */
+static void *pass_alloc(zend_mm_heap *heap, size_t size)
+{
+    return heap == NULL ? NULL : heap->_malloc(size);
+}
+
+/* ---- allocation ---- */
+
+static void *checked(zend_mm_heap *heap, void *block, size_t size, failure_mode mode)
+{
+    if (block == NULL && mode == OR_BAIL_OUT) {
+        zend_mm_raise(heap, size);
+    }
+    return block;
+}
+
+static NOINLINE void *alloc_slow(zend_mm_heap *heap, size_t size, failure_mode mode)
+{
+    if (zend_mm_is_constant_heap(heap)) {
+        heap = heap == zend_mm_hot_heap ? zend_mm_find_current_heap() : heap;
+        if (heap == NULL || !heap->use_zend_alloc) {
+            return checked(heap, pass_alloc(heap, size), size, mode);
+        }
+    }
+    return checked(heap, zend_mm_heap_alloc(heap, size), size, mode);
+}
+
+/* An empty bucket is refilled from the run being carved without a further look. */
+static NOINLINE void *emalloc_small_slow(uint32_t bin)
+{
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    zend_mm_carve *carve = &heap->carve[bin];
+    size_t size = zend_mm_bin_infos[bin].slot_size;
+    if (zend_mm_likely(carve->next != carve->end && heap->free_buckets[bin].first == NULL)) {
+        char *slot = carve->next;
+        carve->next = slot + size;
+        heap->free_buckets[bin].used_count++;
+        return slot;
+    }
+    return alloc_slow(heap, size, OR_BAIL_OUT);
+}
+
+static NOINLINE void *emalloc_large_slow(size_t size)
+{
+    return alloc_slow(zend_mm_hot_heap, size, OR_BAIL_OUT);
+}
+
+static inline void *emalloc_bin(uint32_t bin)
+{
+    void *slot = zend_mm_hot_pop(zend_mm_hot_heap, bin);
+    return zend_mm_likely(slot != NULL) ? slot : emalloc_small_slow(bin);
+}
+
+void *_emalloc(size_t size)
+{
+    if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
+        return emalloc_bin(zend_mm_bin_of(size));
+    }
+    return emalloc_large_slow(size);
+}
+
+#define EMALLOC_BIN(index, slot_size, slots, pages) \
+    void *_emalloc_##slot_size(void) \
+    { \
+        return emalloc_bin(index); \
+    }
+ZEND_MM_BINS(EMALLOC_BIN)
+#undef EMALLOC_BIN
+
+void *_emalloc_large(size_t size)
+{
+    return _emalloc(size);
+}
+
+void *_emalloc_huge(size_t size)
+{
+    return _emalloc(size);
+}
+
+void *_ecalloc(size_t count, size_t size)
+{
+    size_t bytes = zend_mm_safe_size(count, size, 0);
+    return memset(_emalloc(bytes), 0, bytes);
+}
+
+void *_safe_emalloc(size_t count, size_t size, size_t offset)
+{
+    return _emalloc(zend_mm_safe_size(count, size, offset));
+}
+
+char *_estrndup(const char *string, size_t length)
+{
+    char *copy = _emalloc(zend_mm_safe_size(1, length, 1));
+    memcpy(copy, string, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+char *_estrdup(const char *string)
+{
+    return _estrndup(string, strlen(string));
+}
+
+/* ---- free ---- */
+
+static NOINLINE void free_slow(zend_mm_heap *heap, void *block)
+{
+    int saved = errno;
+    if (zend_mm_is_constant_heap(heap)) {
+        heap = heap == zend_mm_hot_heap ? zend_mm_find_current_heap() : heap;
+        if (heap != NULL && !heap->use_zend_alloc) {
+            heap->_free(block);
+            errno = saved;
+            return;
+        }
+        heap = heap != NULL ? heap : (zend_mm_heap *)&zend_mm_empty_heap;
+    }
+    zend_mm_heap_free(heap, block);
+    errno = saved;
+}
+
+static NOINLINE void efree_slow(void *block)
+{
+    free_slow(zend_mm_hot_heap, block);
+}
+
+void _efree(void *block)
+{
+    if (!zend_mm_likely(zend_mm_hot_free(zend_mm_hot_heap, block))) {
+        efree_slow(block);
+    }
+}
+
+/* The caller knows the bin, but not that the pointer is right: the page map is asked all the same,
+ * which costs one load that is nearly always in the cache. */
+#define EFREE_BIN(index, slot_size, slots, pages) \
+    void _efree_##slot_size(void *block) \
+    { \
+        _efree(block); \
+    }
+ZEND_MM_BINS(EFREE_BIN)
+#undef EFREE_BIN
+
+void _efree_large(void *block, size_t size)
+{
+    (void)size;
+    _efree(block);
+}
+
+void _efree_huge(void *block, size_t size)
+{
+    (void)size;
+    _efree(block);
+}
+
+/* ---- resizing ---- */
+
+static void *resize(zend_mm_heap *heap, void *block, size_t size, size_t copy_size,
+    failure_mode mode)
+{
+    if (zend_mm_is_constant_heap(heap)) {
+        heap = heap == zend_mm_hot_heap ? zend_mm_find_current_heap() : heap;
+        if (heap == NULL || !heap->use_zend_alloc) {
+            void *resized = heap == NULL ? NULL : heap->_realloc(block, size != 0 ? size : 1);
+            return checked(heap, resized, size, mode);
+        }
+    }
+    return checked(heap, zend_mm_heap_realloc(heap, block, size, copy_size), size, mode);
+}
+
+static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
+    int allow_failure)
+{
+    return resize(zend_mm_hot_heap, block, size, copy_size,
+        allow_failure ? OR_NULL : OR_BAIL_OUT);
+}
+
+void *_erealloc(void *block, size_t size, int allow_failure)
+{
+    void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, size);
+    return zend_mm_likely(resized != NULL) ? resized
+                                           : erealloc_slow(block, size, size, allow_failure);
+}
+
+void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure)
+{
+    void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, copy_size);
+    return zend_mm_likely(resized != NULL) ? resized
+                                           : erealloc_slow(block, size, copy_size, allow_failure);
+}
+
+void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset)
+{
+    return _erealloc(block, zend_mm_safe_size(count, size, offset), 0);
+}
+
+size_t _zend_mem_block_size(const void *block)
+{
+    zend_mm_heap *heap = zend_mm_find_current_heap();
+    return heap == NULL ? 0 : zend_mm_block_size(heap, block);
+}
+
+/* ---- explicit heaps ---- */
+
+static void *heap_alloc(zend_mm_heap *heap, size_t size, failure_mode mode)
+{
+    void *slot = NULL;
+    if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
+        slot = zend_mm_hot_pop(heap, zend_mm_bin_of(size));
+    }
+    return zend_mm_likely(slot != NULL) ? slot : alloc_slow(heap, size, mode);
+}
+
+void *zend_mm_alloc(zend_mm_heap *heap, size_t size)
+{
+    return heap_alloc(heap, size, OR_BAIL_OUT);
+}
+
+void *zend_mm_try_alloc(zend_mm_heap *heap, size_t size)
+{
+    return heap_alloc(heap, size, OR_NULL);
+}
+
+void zend_mm_free(zend_mm_heap *heap, void *block)
+{
+    if (!zend_mm_likely(zend_mm_hot_free(heap, block))) {
+        free_slow(heap, block);
+    }
+}
+
+void *zend_mm_realloc(zend_mm_heap *heap, void *block, size_t size)
+{
+    return resize(heap, block, size, size, OR_BAIL_OUT);
+}
+
+void *zend_mm_try_realloc(zend_mm_heap *heap, void *block, size_t size)
+{
+    return resize(heap, block, size, size, OR_NULL);
+}
+
+size_t zend_mm_block_size(zend_mm_heap *heap, const void *block)
+{
+    return heap->use_zend_alloc ? zend_mm_heap_usable_size(heap, block) : 0;
+}

@@ -1,0 +1,26 @@
+/* environment: the variables that configure heaps, read and checked. */
+#ifndef TSRMALLOC_ENVIRONMENT_H
+#define TSRMALLOC_ENVIRONMENT_H
+
+#include "alloc/storage.h"
+
+typedef struct zend_mm_settings {
+    const zend_mm_storage_type *storage;    /* ZEND_MM_MEM_TYPE */
+    size_t block_size;                      /* ZEND_MM_SEG_SIZE, bytes */
+    size_t compact_size;                    /* ZEND_MM_COMPACT, bytes */
+} zend_mm_settings;
+
+/* The ZEND_MM_* settings; a wrong one prints what is wrong and exits with 255. */
+zend_mm_settings zend_mm_environment_settings(void);
+
+/* USE_ZEND_ALLOC: false when it is set and numerically 0. */
+bool zend_mm_environment_use_zend_alloc(void);
+
+/* ZEND_MM_REMOTE_FREE=panic. Any other value than that and `accept` exits with 255. */
+bool zend_mm_environment_remote_free_panics(void);
+
+/* An integer (decimal, 0x hex, leading-0 octal) with an optional k, m or g at the end: its value.
+ * Text without a number is 0; what does not fit is clamped. Since 5.2 (zend_atoi, there 32 bits). */
+int64_t zend_mm_parse_size(const char *text);
+
+#endif

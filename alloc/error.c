@@ -1,0 +1,130 @@
+/* error: the error callback and the way out: zend_try, zend_bailout.
+ * Owns        the process's error callback; the innermost zend_try of each thread.
+ * Thread      any; frames are the thread's own.
+ * Invariants  the heap is consistent and its limit lifted while the callback runs.
+ * Failure     a second error while one is reported is printed, and leaves the callback.
+ * Tests       tests/unit/error.c, tests/death/bailout.c
+ */
+#include "config.h"
+
+#include "alloc/error.h"
+
+#include <stdio.h>
+
+#include "alloc/globals.h"
+#include "alloc/os.h"
+
+#define MESSAGE_MAX 160     /* the longest message, with three 20-digit numbers */
+
+/* atomic: exchanged by zend_mm_set_error_callback, read when an error is reported. */
+static _Atomic(zend_mm_error_callback) error_callback;
+
+static ZEND_MM_TLS zend_bailout_frame *innermost_frame;
+
+/* ---- frames ---- */
+
+void zend_bailout_enter(zend_bailout_frame *frame)
+{
+    frame->outer = innermost_frame;
+    innermost_frame = frame;
+}
+
+/* After a bailout the frame has left the chain already: then this changes nothing. */
+void zend_bailout_leave(zend_bailout_frame *frame)
+{
+    innermost_frame = frame->outer;
+}
+
+void _zend_bailout(const char *filename, unsigned int line)
+{
+    zend_bailout_frame *frame = innermost_frame;
+    if (frame == NULL) {
+        fprintf(stderr, "%s(%u) : Bailed out without a bailout address!\n", filename, line);
+        exit(255);
+    }
+    innermost_frame = frame->outer;
+    longjmp(frame->target, 1);
+}
+
+/* ---- reports ---- */
+
+zend_mm_error_callback zend_mm_set_error_callback(zend_mm_error_callback callback)
+{
+    return atomic_exchange(&error_callback, callback);
+}
+
+static void print_error(const char *message)
+{
+    fprintf(stderr, "Fatal error: %s\n", message);
+}
+
+static void report(zend_mm_error_kind kind, const char *message)
+{
+    zend_mm_error_callback callback = atomic_load(&error_callback);
+    if (callback == NULL) {
+        print_error(message);
+        return;
+    }
+    zend_try {
+        callback(kind, message);
+    } zend_end_try();
+}
+
+/* The reserve is free, and the limit lifted, while the callback runs. */
+static void report_for_heap(zend_mm_heap *heap, zend_mm_error_kind kind, const char *message)
+{
+    if (heap == NULL || !heap->use_zend_alloc) {
+        report(kind, message);
+    } else if (heap->overflow) {
+        print_error(message);
+    } else {
+        heap->overflow = true;
+        zend_mm_heap_release_reserve(heap);
+        report(kind, message);
+        heap->overflow = false;
+    }
+}
+
+static const char *describe(const zend_mm_heap *heap, size_t size, char *message,
+    zend_mm_error_kind *kind)
+{
+    switch (heap == NULL ? ZEND_MM_FAILURE_STORAGE : (zend_mm_failure)heap->failure) {
+    case ZEND_MM_FAILURE_LIMIT:
+        *kind = ZEND_MM_ERROR_LIMIT;
+        snprintf(message, MESSAGE_MAX,
+            "Allowed memory size of %zu bytes exhausted (tried to allocate %zu bytes)",
+            heap->limit, size);
+        break;
+    case ZEND_MM_FAILURE_SIZE:
+        *kind = ZEND_MM_ERROR_OVERFLOW;
+        snprintf(message, MESSAGE_MAX,
+            "Possible integer overflow in memory allocation (%zu + %zu)", size,
+            zend_mm_os_page_size());
+        break;
+    default:
+        *kind = ZEND_MM_ERROR_OUT_OF_MEMORY;
+        snprintf(message, MESSAGE_MAX,
+            "Out of memory (allocated %zu bytes) (tried to allocate %zu bytes)",
+            heap == NULL ? 0 : heap->real_size, size);
+        break;
+    }
+    return message;
+}
+
+void zend_mm_raise(zend_mm_heap *heap, size_t size)
+{
+    char message[MESSAGE_MAX];
+    zend_mm_error_kind kind;
+    describe(heap, size, message, &kind);
+    report_for_heap(heap, kind, message);
+    zend_bailout();
+}
+
+void zend_mm_raise_overflow(size_t count, size_t size, size_t offset)
+{
+    char message[MESSAGE_MAX];
+    snprintf(message, MESSAGE_MAX,
+        "Possible integer overflow in memory allocation (%zu * %zu + %zu)", count, size, offset);
+    report_for_heap(zend_mm_find_current_heap(), ZEND_MM_ERROR_OVERFLOW, message);
+    zend_bailout();
+}

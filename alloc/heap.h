@@ -1,0 +1,163 @@
+/* heap: one request heap, owned by one thread.
+ *
+ *   zend_mm_heap --+-- free_buckets[]    free slots, one bucket per bin
+ *                  +-- carve[]           the part of each bin's newest run never handed out
+ *                  +-- free_runs         large_free_buckets[] + bitmap, rest_buckets[]
+ *                  +-- segments          2 MiB each, cut from units of block_size bytes
+ *                  +-- huge              table of huge blocks, cache of freed mappings
+ *                  +-- remote            blocks freed by other threads
+ *
+ * Accounting identities:
+ *   size      = sum over bins of used_count * slot_size + large_size + huge.size
+ *   real_size = segment_count * 2 MiB + huge.mapped_size + huge.cached_size
+ * Everything is owner only, but for `index` (const while the heap lives) and `remote`.
+ */
+#ifndef TSRMALLOC_HEAP_H
+#define TSRMALLOC_HEAP_H
+
+#include <stdalign.h>
+
+#include "alloc/bin.h"
+#include "alloc/huge.h"
+#include "alloc/remote.h"
+#include "alloc/storage.h"
+
+#define ZEND_MM_DEFAULT_COMPACT_SIZE ((size_t)2 * 1024 * 1024)
+
+/* Why the last allocation gave NULL. */
+typedef enum zend_mm_failure {
+    ZEND_MM_FAILURE_NONE,
+    ZEND_MM_FAILURE_LIMIT,
+    ZEND_MM_FAILURE_STORAGE,
+    ZEND_MM_FAILURE_SIZE,       /* no address space holds this many bytes */
+} zend_mm_failure;
+
+struct zend_mm_heap {
+    uint16_t index;             /* in the segment map; HEAP_INDEX_CONSTANT for a heap of no segments */
+    bool use_zend_alloc;        /* false: _malloc, _free, _realloc do the work */
+    bool internal;              /* the struct lives in the heap's first segment */
+    bool overflow;              /* an error is being reported: the limit is lifted */
+    uint8_t failure;            /* zend_mm_failure */
+    uintptr_t link_key;         /* new at every reset */
+
+    alignas(64) zend_mm_bucket free_buckets[ZEND_MM_BUCKET_COUNT];
+    zend_mm_carve carve[ZEND_MM_BIN_COUNT];
+
+    zend_mm_free_runs free_runs;
+    zend_mm_segment *segments;          /* doubly linked, newest first */
+    zend_mm_segment *first_unit;        /* stays at request end; NULL until a segment is taken */
+    zend_mm_segment *spare_unit;        /* an entirely free unit kept back, or NULL */
+    size_t segment_count;
+    zend_mm_huge_table huge;
+
+    size_t large_size;                  /* bytes of live large runs */
+    size_t runs_size;                   /* bytes of all small runs, an upper bound of their slots */
+    size_t moving_size;                 /* bytes of a block that realloc is moving: not counted twice */
+    size_t peak;
+    size_t real_size, real_peak;
+    size_t limit;
+
+    zend_mm_storage *storage;
+    zend_mm_segment_pool *pool;         /* of the storage type; NULL: segments go to the storage */
+    size_t block_size;                  /* bytes of one unit */
+    size_t compact_size;                /* compact the storage when real_peak was above; 0 = never */
+    size_t reserve_size;
+    void *reserve;                      /* a page run, free while an error is reported */
+
+    uint32_t average_segments;          /* moving average of requests' peaks, 1/256 segments */
+    uint32_t expected_segments;         /* what the pool counts for this heap, 1/256 segments */
+    size_t peak_segment_count;          /* in this request */
+
+    uint64_t reset_count;
+    uint64_t reset_duration;            /* nanoseconds, the last one */
+    uint64_t reset_storage_duration;    /* nanoseconds of it in the storage's functions */
+    uint64_t storage_duration;          /* nanoseconds spent giving memory to the storage */
+    uint64_t key_state;                 /* what the next link_key is made from; 0 = not seeded */
+
+    void *(*_malloc)(size_t size);
+    void (*_free)(void *block);
+    void *(*_realloc)(void *block, size_t size);
+
+    alignas(64) zend_mm_remote remote;
+};
+
+/* ---- heap_registry.c ---- */
+
+/* A zeroed heap struct with an index of its own; NULL when there are too many heaps. Any thread. */
+zend_mm_heap *zend_mm_registry_acquire(void);
+/* Take the struct and its index back, once nothing in the segment map names it. */
+void zend_mm_registry_release(uint16_t index);
+/* The struct with this index, as acquire gave it. */
+zend_mm_heap *zend_mm_registry_heap(uint16_t index);
+
+/* ---- heap.c: life ---- */
+
+void zend_mm_init(zend_mm_heap *heap);
+size_t zend_mm_heap_size(const zend_mm_heap *heap);
+/* Bring `peak` up to date; called wherever the heap takes pages, and where `peak` is read. */
+void zend_mm_heap_note_peak(zend_mm_heap *heap);
+
+/* ---- heap_pages.c: page runs, segments, the limit ---- */
+
+/* A run of `count` pages marked large; NULL and heap->failure at the limit or out of memory. */
+void *zend_mm_heap_alloc_pages(zend_mm_heap *heap, uint32_t count);
+void zend_mm_heap_free_pages(zend_mm_heap *heap, zend_mm_segment *segment, uint32_t first,
+    uint32_t count);
+/* Take the first unit, and the reserve (and an internal heap's own page) out of it. */
+bool zend_mm_heap_take_first_unit(zend_mm_heap *heap);
+/* Make the first unit as new, at request end. */
+void zend_mm_heap_reinit_first_unit(zend_mm_heap *heap);
+void zend_mm_heap_take_reserve(zend_mm_heap *heap);
+void zend_mm_heap_release_reserve(zend_mm_heap *heap);
+/* Give all units back, or (keep_first) all but the first. */
+void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first);
+/* Give back every unit but the first that has no run in it (after a gc, which counts nothing). */
+void zend_mm_heap_give_free_units(zend_mm_heap *heap);
+/* Give a block to the storage; real_size is the caller's. */
+void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size);
+/* Tell the pool how many segments (1/256) this heap is expected to need. */
+void zend_mm_heap_expect(zend_mm_heap *heap, uint32_t expected);
+/* May the heap hold `size` more bytes? */
+bool zend_mm_heap_is_within_limit(const zend_mm_heap *heap, size_t size);
+/* Drop what is cached and free; true when something came of it. */
+bool zend_mm_heap_reclaim(zend_mm_heap *heap);
+
+/* ---- heap_huge.c ---- */
+
+void *zend_mm_heap_huge_alloc(zend_mm_heap *heap, size_t size);
+void zend_mm_heap_huge_free(zend_mm_heap *heap, void *block);
+/* Resize without copying; false when only a copy can. */
+bool zend_mm_heap_huge_resize(zend_mm_heap *heap, zend_mm_huge *huge, size_t size, void **block);
+bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap);
+void zend_mm_heap_huge_free_all(zend_mm_heap *heap);
+/* Whole OS pages for `size` bytes; 0 when that overflows. */
+size_t zend_mm_heap_huge_round(size_t size);
+
+/* ---- heap_alloc.c: the slow halves of the hot path ---- */
+
+/* Any size; NULL and heap->failure on failure. */
+void *zend_mm_heap_alloc(zend_mm_heap *heap, size_t size);
+/* Whatever the hot path could not free: large, huge, another heap's, NULL, or no block at all. */
+void zend_mm_heap_free(zend_mm_heap *heap, void *block);
+/* The next slot of an empty bucket. */
+void *zend_mm_heap_refill(zend_mm_heap *heap, uint32_t bin);
+/* Free what other threads gave back. */
+void zend_mm_heap_drain_remote(zend_mm_heap *heap);
+
+/* ---- heap_realloc.c ---- */
+
+/* Keeps the first copy_size bytes; NULL and heap->failure: the block is as before. */
+void *zend_mm_heap_realloc(zend_mm_heap *heap, void *block, size_t size, size_t copy_size);
+/* Usable bytes of a block of this heap; panics on anything else. */
+size_t zend_mm_heap_usable_size(const zend_mm_heap *heap, const void *block);
+
+/* ---- heap_gc.c, heap_check.c ---- */
+
+size_t zend_mm_heap_gc(zend_mm_heap *heap);
+/* Does every invariant of the heap hold? On false, *what names the first that does not. */
+bool zend_mm_heap_is_valid(const zend_mm_heap *heap, const char **what);
+
+/* Debug builds check the whole heap where a request or a gc begins and ends. */
+void zend_mm_heap_assert_valid(const zend_mm_heap *heap);
+
+#endif

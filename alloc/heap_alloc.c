@@ -1,0 +1,207 @@
+/* heap_alloc: the slow halves of allocation and free.
+ * Owns        nothing of its own; moves slots, runs and huge blocks between heap and caller.
+ * Thread      the heap's owner; zend_mm_heap_free() hands another heap's block to its owner.
+ * Invariants  an address is looked up in the segment map before anything is read near it.
+ * Failure     allocation: NULL with heap->failure set, the heap as before. Free: a pointer that is
+ *             no live block ends the process.
+ * Tests       tests/unit/heap.c, tests/death/misuse.c, tests/stress/remote_threads.c
+ */
+#include "config.h"
+
+#include "alloc/globals.h"
+#include "alloc/heap.h"
+#include "alloc/panic.h"
+
+static size_t bin_size(uint32_t bin)
+{
+    return zend_mm_bin_infos[bin].slot_size;
+}
+
+/* ---- allocation ---- */
+
+static void *carve(zend_mm_heap *heap, uint32_t bin)
+{
+    char *slot = heap->carve[bin].next;
+    heap->carve[bin].next = slot + bin_size(bin);
+    heap->free_buckets[bin].used_count++;
+    return slot;
+}
+
+/* A fresh run is carved from its start and never walked to link its slots. */
+static __attribute__((noinline)) void *refill_from_pages(zend_mm_heap *heap, uint32_t bin)
+{
+    const zend_mm_bin_info *info = &zend_mm_bin_infos[bin];
+    zend_mm_heap_drain_remote(heap);
+    if (heap->free_buckets[bin].first != NULL) {
+        return zend_mm_heap_alloc(heap, info->slot_size);
+    }
+    char *run = zend_mm_heap_alloc_pages(heap, info->page_count);
+    if (run == NULL) {
+        /* Reclaiming may have given this bin slots of its own. */
+        return heap->free_buckets[bin].first != NULL ? zend_mm_heap_alloc(heap, info->slot_size)
+                                                     : NULL;
+    }
+    zend_mm_run_mark_small(run, bin, info->page_count);
+    heap->runs_size += (size_t)info->page_count * ZEND_MM_PAGE_SIZE;
+    heap->carve[bin].next = run;
+    heap->carve[bin].end = run + (size_t)info->slot_count * info->slot_size;
+    void *slot = carve(heap, bin);
+    zend_mm_heap_note_peak(heap);
+    return slot;
+}
+
+void *zend_mm_heap_refill(zend_mm_heap *heap, uint32_t bin)
+{
+    if (heap->carve[bin].next != heap->carve[bin].end) {
+        return carve(heap, bin);
+    }
+    return refill_from_pages(heap, bin);
+}
+
+static void *alloc_small(zend_mm_heap *heap, uint32_t bin)
+{
+    zend_mm_bucket *bucket = &heap->free_buckets[bin];
+    zend_mm_slot *slot = bucket->first;
+    if (slot == NULL) {
+        return zend_mm_heap_refill(heap, bin);
+    }
+    uintptr_t opened = zend_mm_link_open(slot, heap->link_key);
+    if ((opened & ZEND_MM_LINK_INVALID) != 0) {
+        zend_mm_panic("a free slot was overwritten", slot, (int)bin);
+    }
+    bucket->first = bucket->second = zend_mm_link_next(opened);
+    bucket->used_count++;
+    return slot;
+}
+
+static void *alloc_large(zend_mm_heap *heap, size_t size)
+{
+    uint32_t count = (uint32_t)((size + ZEND_MM_PAGE_SIZE - 1) >> ZEND_MM_PAGE_SHIFT);
+    void *run = zend_mm_heap_alloc_pages(heap, count);
+    if (run != NULL) {
+        heap->large_size += (size_t)count << ZEND_MM_PAGE_SHIFT;
+        zend_mm_heap_note_peak(heap);
+    }
+    return run;
+}
+
+void *zend_mm_heap_alloc(zend_mm_heap *heap, size_t size)
+{
+    if (size <= ZEND_MM_MAX_SMALL_SIZE) {
+        return alloc_small(heap, zend_mm_bin_of(size));
+    }
+    zend_mm_heap_drain_remote(heap);
+    if (size <= ZEND_MM_MAX_LARGE_SIZE) {
+        return alloc_large(heap, size);
+    }
+    return zend_mm_heap_huge_alloc(heap, size);
+}
+
+/* ---- free ---- */
+
+static void push_slot(zend_mm_heap *heap, uint32_t bin, void *block)
+{
+    zend_mm_bucket *bucket = &heap->free_buckets[bin];
+    zend_mm_slot *slot = block;
+    slot->link = zend_mm_link_encode(bucket->first, heap->link_key);
+    bucket->second = bucket->first;
+    bucket->first = slot;
+    bucket->used_count--;
+}
+
+static void free_small(zend_mm_heap *heap, uint32_t word, void *block)
+{
+    uint32_t bin = word & ZEND_MM_WORD_BIN_MASK;
+    const zend_mm_bucket *bucket = &heap->free_buckets[bin];
+    if (!zend_mm_is_slot_start(bucket, word, block)) {
+        zend_mm_panic("free of an address inside a block", block, (int)bin);
+    }
+    if (block == bucket->first || block == bucket->second) {
+        zend_mm_panic("a block was freed twice", block, (int)bin);
+    }
+    push_slot(heap, bin, block);
+}
+
+static void free_large(zend_mm_heap *heap, zend_mm_segment *segment, uint32_t word, void *block)
+{
+    if ((word & ZEND_MM_WORD_FREE) != 0) {
+        zend_mm_panic("a large block was freed twice", block, ZEND_MM_NO_BIN);
+    }
+    if ((word & ZEND_MM_WORD_FIRST) == 0 || ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) != 0) {
+        zend_mm_panic("free of an address inside a large block", block, ZEND_MM_NO_BIN);
+    }
+    uint32_t count = zend_mm_word_length(word);
+    heap->large_size -= (size_t)count << ZEND_MM_PAGE_SHIFT;
+    zend_mm_heap_free_pages(heap, segment, zend_mm_page_of(block), count);
+}
+
+static void free_in_segment(zend_mm_heap *heap, void *block)
+{
+    zend_mm_segment *segment = zend_mm_segment_of(block);
+    uint32_t word = segment->map[zend_mm_page_of(block)];
+    uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
+    if (kind < ZEND_MM_BIN_COUNT) {
+        free_small(heap, word, block);
+    } else if (kind == ZEND_MM_WORD_KIND_RUN) {
+        free_large(heap, segment, word, block);
+    } else {
+        zend_mm_panic("free of an address where no block starts", block, ZEND_MM_NO_BIN);
+    }
+}
+
+static void free_huge(zend_mm_heap *heap, void *block)
+{
+    if (((uintptr_t)block & ZEND_MM_SEGMENT_MASK) != 0) {
+        zend_mm_panic("free of an address inside a huge block", block, ZEND_MM_NO_BIN);
+    }
+    zend_mm_heap_huge_free(heap, block);
+}
+
+/* The block's heap frees it in its own time; until then the block's first word is a list link. */
+static void free_remote(zend_mm_heap *heap, uint16_t owner, void *block)
+{
+    zend_mm_heap *owner_heap = zend_mm_registry_heap(zend_mm_owner_index(owner));
+    (void)heap;
+    if (zend_mm_remote_free_policy == ZEND_MM_REMOTE_FREE_PANIC || owner_heap->internal) {
+        zend_mm_panic("free of a block of another thread's heap", block, ZEND_MM_NO_BIN);
+    }
+    if ((owner & ZEND_MM_OWNER_HUGE) != 0 && ((uintptr_t)block & ZEND_MM_SEGMENT_MASK) != 0) {
+        zend_mm_panic("free of an address inside a huge block", block, ZEND_MM_NO_BIN);
+    }
+    if (((uintptr_t)block & (ZEND_MM_ALIGNMENT - 1)) != 0) {
+        zend_mm_panic("free of an address inside a block", block, ZEND_MM_NO_BIN);
+    }
+    zend_mm_remote_push(&owner_heap->remote, block);
+}
+
+void zend_mm_heap_free(zend_mm_heap *heap, void *block)
+{
+    uint16_t owner = zend_mm_owner_of(block);
+    if (owner == heap->index) {
+        free_in_segment(heap, block);
+    } else if (owner == (heap->index | ZEND_MM_OWNER_HUGE)) {
+        free_huge(heap, block);
+    } else if (owner != ZEND_MM_OWNER_NONE) {
+        free_remote(heap, owner, block);
+    } else if (block != NULL) {
+        zend_mm_panic("free of an address that belongs to no heap", block, ZEND_MM_NO_BIN);
+    }
+}
+
+void zend_mm_heap_drain_remote(zend_mm_heap *heap)
+{
+    if (zend_mm_remote_is_empty(&heap->remote)) {
+        return;
+    }
+    void *block = zend_mm_remote_take(&heap->remote);
+    while (block != NULL) {
+        void *next = zend_mm_remote_next(block);
+        uint16_t owner = zend_mm_owner_of(block);
+        if (zend_mm_owner_index(owner) != heap->index) {
+            zend_mm_panic("a block was freed twice, once by another thread", block,
+                ZEND_MM_NO_BIN);
+        }
+        zend_mm_heap_free(heap, block);
+        block = next;
+    }
+}

@@ -1,0 +1,328 @@
+/* heap_pages: page runs for a heap, and the segments behind them, under its limit.
+ * Owns        heap->segments and the units they are cut from.
+ * Thread      the heap's owner.
+ * Invariants  I1  every segment of the heap names it in `heap` and in the segment map
+ *             I2  unit->free_segment_count counts the entirely free segments of a unit
+ *             I3  spare_unit is entirely free; at most one other unit than the first is
+ *             I4  real_size counts whole units
+ * Failure     NULL or false with heap->failure set; the heap is as before.
+ * Tests       tests/unit/heap.c, tests/fault/heap_fault.c
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "alloc/heap.h"
+#include "alloc/os.h"
+#include "alloc/segment_pool.h"
+
+static size_t segments_per_unit(const zend_mm_heap *heap)
+{
+    return heap->block_size >> ZEND_MM_SEGMENT_SHIFT;
+}
+
+static zend_mm_segment *segment_at(zend_mm_segment *unit, size_t number)
+{
+    return (zend_mm_segment *)(void *)((char *)unit + number * ZEND_MM_SEGMENT_SIZE);
+}
+
+static bool is_entirely_free(const zend_mm_segment *segment)
+{
+    return segment->free_page_count == ZEND_MM_USABLE_PAGE_COUNT;
+}
+
+void zend_mm_heap_expect(zend_mm_heap *heap, uint32_t expected)
+{
+    if (heap->pool != NULL) {
+        zend_mm_pool_expect(heap->pool, (int64_t)expected - (int64_t)heap->expected_segments);
+    }
+    heap->expected_segments = expected;
+}
+
+bool zend_mm_heap_is_within_limit(const zend_mm_heap *heap, size_t size)
+{
+    return heap->overflow || (heap->real_size <= heap->limit
+        && size <= heap->limit - heap->real_size);
+}
+
+void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size)
+{
+    uint64_t start = zend_mm_os_now();
+    heap->storage->handlers->_free(heap->storage, block, size);
+    heap->storage_duration += zend_mm_os_now() - start;
+}
+
+/* ---- units ---- */
+
+/* Memory for a unit: from the pool, which is warm, else from the storage. */
+static void *obtain_unit(zend_mm_heap *heap)
+{
+    if (heap->pool != NULL) {
+        void *segment = zend_mm_pool_take(heap->pool);
+        if (segment != NULL) {
+            return segment;
+        }
+    }
+    void *unit = heap->storage->handlers->_alloc(heap->storage, heap->block_size);
+    if (unit == NULL) {
+        return NULL;
+    }
+    if (!zend_mm_is_mappable(unit, heap->block_size)) {
+        fprintf(stderr, "zend_mm storage [%s] gave a block at %p, expected one aligned to %zu\n",
+            heap->storage->handlers->name, unit, ZEND_MM_SEGMENT_SIZE);
+        zend_mm_heap_storage_free(heap, unit, heap->block_size);
+        return NULL;
+    }
+    if (heap->pool != NULL) {
+        zend_mm_pool_count(heap->pool, 1);
+    }
+    return unit;
+}
+
+static void init_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+{
+    size_t count = segments_per_unit(heap);
+    for (size_t number = count; number-- > 0;) {
+        zend_mm_segment *segment = segment_at(unit, number);
+        zend_mm_segment_init(segment, &heap->free_runs);
+        segment->heap = heap;
+        segment->unit = unit;
+    }
+    unit->free_segment_count = (uint32_t)count;
+}
+
+static void link_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+{
+    for (size_t number = segments_per_unit(heap); number-- > 0;) {
+        zend_mm_segment *segment = segment_at(unit, number);
+        segment->previous = NULL;
+        segment->next = heap->segments;
+        if (heap->segments != NULL) {
+            heap->segments->previous = segment;
+        }
+        heap->segments = segment;
+        zend_mm_set_owner(segment, heap->index);
+        heap->segment_count++;
+    }
+}
+
+static bool take_unit(zend_mm_heap *heap)
+{
+    zend_mm_segment *unit = obtain_unit(heap);
+    if (unit == NULL) {
+        heap->failure = ZEND_MM_FAILURE_STORAGE;
+        return false;
+    }
+    init_unit(heap, unit);
+    link_unit(heap, unit);
+    if (heap->first_unit == NULL) {
+        heap->first_unit = unit;
+    }
+    heap->real_size += heap->block_size;
+    if (heap->real_size > heap->real_peak) {
+        heap->real_peak = heap->real_size;
+    }
+    if (heap->segment_count > heap->peak_segment_count) {
+        heap->peak_segment_count = heap->segment_count;
+    }
+    if (heap->segment_count * ZEND_MM_POOL_FRACTION > heap->expected_segments) {
+        zend_mm_heap_expect(heap, (uint32_t)heap->segment_count * ZEND_MM_POOL_FRACTION);
+    }
+    return true;
+}
+
+static void unlink_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+{
+    for (size_t number = 0; number < segments_per_unit(heap); number++) {
+        zend_mm_segment *segment = segment_at(unit, number);
+        if (segment->previous != NULL) {
+            segment->previous->next = segment->next;
+        } else {
+            heap->segments = segment->next;
+        }
+        if (segment->next != NULL) {
+            segment->next->previous = segment->previous;
+        }
+        zend_mm_set_owner(segment, ZEND_MM_OWNER_NONE);
+        heap->segment_count--;
+    }
+}
+
+/* Give a unit away, whatever is in it; its free runs are no longer on any list. */
+static void give_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+{
+    unlink_unit(heap, unit);
+    heap->real_size -= heap->block_size;
+    if (heap->pool != NULL) {
+        if (zend_mm_pool_give(heap->pool, unit)) {
+            return;
+        }
+        zend_mm_pool_count(heap->pool, -1);
+    }
+    zend_mm_heap_storage_free(heap, unit, heap->block_size);
+}
+
+static void give_free_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+{
+    for (size_t number = 0; number < segments_per_unit(heap); number++) {
+        zend_mm_segment_retire(segment_at(unit, number), &heap->free_runs);
+    }
+    give_unit(heap, unit);
+}
+
+void zend_mm_heap_give_free_units(zend_mm_heap *heap)
+{
+    zend_mm_segment *segment = heap->segments;
+    heap->spare_unit = NULL;
+    while (segment != NULL) {
+        zend_mm_segment *unit = segment->unit;
+        unit->free_segment_count = 0;
+        for (; segment != NULL && segment->unit == unit; segment = segment->next) {
+            unit->free_segment_count += is_entirely_free(segment);
+        }
+        if (unit != heap->first_unit && unit->free_segment_count == segments_per_unit(heap)) {
+            give_free_unit(heap, unit);
+        }
+    }
+}
+
+/* One free unit is kept back, so that a request which frees and takes the same run again and again
+ * at a segment's edge does not call the storage each time. */
+static void unit_emptied(zend_mm_heap *heap, zend_mm_segment *unit)
+{
+    if (unit == heap->first_unit) {
+        return;
+    }
+    if (heap->spare_unit != NULL) {
+        give_free_unit(heap, unit);
+    } else {
+        heap->spare_unit = unit;
+    }
+}
+
+bool zend_mm_heap_reclaim(zend_mm_heap *heap)
+{
+    size_t held = heap->real_size;
+    bool dropped = zend_mm_heap_huge_drop_cache(heap);
+    return zend_mm_heap_gc(heap) != 0 || dropped || heap->real_size != held;
+}
+
+/* ---- runs ---- */
+
+/* A run out of the segments the heap has. */
+static void *alloc_run(zend_mm_heap *heap, uint32_t count)
+{
+    void *run = zend_mm_run_alloc(&heap->free_runs, count);
+    if (run == NULL) {
+        return NULL;
+    }
+    zend_mm_segment *segment = zend_mm_segment_of(run);
+    if (segment->free_page_count + count == ZEND_MM_USABLE_PAGE_COUNT) {
+        zend_mm_segment *unit = segment->unit;
+        unit->free_segment_count--;
+        if (unit == heap->spare_unit) {
+            heap->spare_unit = NULL;
+        }
+    }
+    return run;
+}
+
+void *zend_mm_heap_alloc_pages(zend_mm_heap *heap, uint32_t count)
+{
+    void *run = alloc_run(heap, count);
+    if (run != NULL) {
+        return run;
+    }
+    bool is_within_limit = zend_mm_heap_is_within_limit(heap, heap->block_size);
+    if (is_within_limit && take_unit(heap)) {
+        return alloc_run(heap, count);
+    }
+    /* The request is tried again in full: what was reclaimed may hold the run. */
+    if (zend_mm_heap_reclaim(heap)) {
+        run = alloc_run(heap, count);
+        if (run != NULL) {
+            return run;
+        }
+        is_within_limit = zend_mm_heap_is_within_limit(heap, heap->block_size);
+        if (is_within_limit && take_unit(heap)) {
+            return alloc_run(heap, count);
+        }
+    }
+    heap->failure = is_within_limit ? ZEND_MM_FAILURE_STORAGE : ZEND_MM_FAILURE_LIMIT;
+    return NULL;
+}
+
+void zend_mm_heap_free_pages(zend_mm_heap *heap, zend_mm_segment *segment, uint32_t first,
+    uint32_t count)
+{
+    if (zend_mm_run_free(&heap->free_runs, segment, first, count)) {
+        zend_mm_segment *unit = segment->unit;
+        if (++unit->free_segment_count == segments_per_unit(heap)) {
+            unit_emptied(heap, unit);
+        }
+    }
+}
+
+/* ---- the first unit ---- */
+
+void zend_mm_heap_take_reserve(zend_mm_heap *heap)
+{
+    uint32_t count = (uint32_t)((heap->reserve_size + ZEND_MM_PAGE_SIZE - 1) / ZEND_MM_PAGE_SIZE);
+    heap->reserve = NULL;
+    if (count > 0 && count <= ZEND_MM_USABLE_PAGE_COUNT) {
+        heap->reserve = alloc_run(heap, count);
+    }
+}
+
+void zend_mm_heap_release_reserve(zend_mm_heap *heap)
+{
+    if (heap->reserve != NULL) {
+        zend_mm_segment *segment = zend_mm_segment_of(heap->reserve);
+        uint32_t first = zend_mm_page_of(heap->reserve);
+        heap->reserve = NULL;
+        zend_mm_heap_free_pages(heap, segment, first, zend_mm_word_length(segment->map[first]));
+    }
+}
+
+/* The page of an internal heap's struct comes first: the same one after every reset. */
+static void take_own_runs(zend_mm_heap *heap)
+{
+    if (heap->internal) {
+        (void)alloc_run(heap, 1);
+    }
+    zend_mm_heap_take_reserve(heap);
+}
+
+bool zend_mm_heap_take_first_unit(zend_mm_heap *heap)
+{
+    if (!take_unit(heap)) {
+        return false;
+    }
+    take_own_runs(heap);
+    return true;
+}
+
+void zend_mm_heap_reinit_first_unit(zend_mm_heap *heap)
+{
+    init_unit(heap, heap->first_unit);
+    take_own_runs(heap);
+}
+
+void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first)
+{
+    zend_mm_segment *segment = heap->segments;
+    while (segment != NULL) {
+        zend_mm_segment *unit = segment->unit;
+        /* The segments of a unit follow each other in the list: step over all of them. */
+        do {
+            segment = segment->next;
+        } while (segment != NULL && segment->unit == unit);
+        if (unit != heap->first_unit || !keep_first) {
+            give_unit(heap, unit);
+        }
+    }
+    heap->spare_unit = NULL;
+    if (!keep_first) {
+        heap->first_unit = NULL;
+    }
+}

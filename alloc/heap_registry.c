@@ -1,0 +1,95 @@
+/* heap_registry: the process-wide array of heap structs; an index in the segment map means one.
+ * Owns        slabs of heap structs, one page each, mapped when first needed and never unmapped: a
+ *             thread may look at the struct of a heap that has just ended.
+ * Thread      any.
+ * Invariants  I1  an index is taken by setting its bit in `taken`, by compare-and-swap
+ *             I2  the slab of a taken index is published
+ * Failure     NULL when no index is free or a slab cannot be mapped; nothing is held then.
+ * Tests       tests/unit/heap_registry.c
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "alloc/heap.h"
+#include "alloc/os.h"
+
+#define STRUCT_SIZE ((size_t)4096)      /* a page each: two owners never share a cache line */
+#define SLAB_SIZE ZEND_MM_SEGMENT_SIZE
+#define SLAB_STRUCT_COUNT (SLAB_SIZE / STRUCT_SIZE)
+#define SLAB_COUNT ((ZEND_MM_HEAP_INDEX_MAX + 1) / SLAB_STRUCT_COUNT + 1)
+#define WORD_COUNT ((ZEND_MM_HEAP_INDEX_MAX + 1) / 64 + 1)
+
+_Static_assert(sizeof(zend_mm_heap) <= STRUCT_SIZE, "a heap struct fits into its page");
+
+/* atomic: a bit is set by compare-and-swap (acquire), cleared by fetch-and (release), so that the
+ * next user of a struct sees it as the last one left it. Bit 0 of word 0 is no index. */
+static _Atomic uint64_t taken[WORD_COUNT] = { 1 };
+/* atomic: published once by compare-and-swap (release), read with acquire. */
+static char *_Atomic slabs[SLAB_COUNT];
+
+static char *slab_of(size_t slab)
+{
+    char *memory = atomic_load_explicit(&slabs[slab], memory_order_acquire);
+    if (memory != NULL) {
+        return memory;
+    }
+    char *fresh = zend_mm_os_map(SLAB_SIZE, ZEND_MM_OS_NO_FILE);
+    if (fresh == NULL) {
+        return NULL;
+    }
+    if (atomic_compare_exchange_strong_explicit(&slabs[slab], &memory, fresh, memory_order_acq_rel,
+            memory_order_acquire)) {
+        return fresh;
+    }
+    zend_mm_os_unmap(fresh, SLAB_SIZE);     /* another thread was first */
+    return memory;
+}
+
+/* Set the lowest clear bit; 0 when all are set. */
+static uint16_t take_index(void)
+{
+    for (size_t word = 0; word < WORD_COUNT; word++) {
+        uint64_t bits = atomic_load_explicit(&taken[word], memory_order_relaxed);
+        while (~bits != 0) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(~bits);
+            size_t index = word * 64 + bit;
+            if (index > ZEND_MM_HEAP_INDEX_MAX) {
+                return 0;
+            }
+            if (atomic_compare_exchange_weak_explicit(&taken[word], &bits,
+                    bits | UINT64_C(1) << bit, memory_order_acquire, memory_order_relaxed)) {
+                return (uint16_t)index;
+            }
+        }
+    }
+    return 0;
+}
+
+void zend_mm_registry_release(uint16_t index)
+{
+    atomic_fetch_and_explicit(&taken[index / 64], ~(UINT64_C(1) << index % 64),
+        memory_order_release);
+}
+
+zend_mm_heap *zend_mm_registry_heap(uint16_t index)
+{
+    char *slab = atomic_load_explicit(&slabs[index / SLAB_STRUCT_COUNT], memory_order_acquire);
+    return (zend_mm_heap *)(void *)(slab + index % SLAB_STRUCT_COUNT * STRUCT_SIZE);
+}
+
+zend_mm_heap *zend_mm_registry_acquire(void)
+{
+    uint16_t index = take_index();
+    if (index == 0) {
+        return NULL;
+    }
+    if (slab_of(index / SLAB_STRUCT_COUNT) == NULL) {
+        zend_mm_registry_release(index);
+        return NULL;
+    }
+    zend_mm_heap *heap = zend_mm_registry_heap(index);
+    memset(heap, 0, sizeof *heap);
+    heap->index = index;
+    return heap;
+}

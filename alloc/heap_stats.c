@@ -1,0 +1,149 @@
+/* heap_stats: what a heap tells about itself, and its limit.
+ * Owns        nothing.
+ * Thread      the heap's owner.
+ * Invariants  the identities at the top of heap.h.
+ * Failure     a limit below what the heap holds is refused; the old one stays.
+ * Tests       tests/unit/heap_stats.c
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "alloc/globals.h"
+
+/* The calling thread's heap if it is a built-in one. */
+static zend_mm_heap *built_in_heap(void)
+{
+    zend_mm_heap *heap = zend_mm_find_current_heap();
+    return heap != NULL && heap->use_zend_alloc ? heap : NULL;
+}
+
+bool is_zend_ptr(const void *address)
+{
+    const zend_mm_heap *heap = built_in_heap();
+    if (heap == NULL) {
+        return false;
+    }
+    uint16_t owner = zend_mm_owner_of(address);
+    if (owner == (heap->index | ZEND_MM_OWNER_HUGE)) {
+        return zend_mm_huge_find(&heap->huge, address) != NULL;
+    }
+    return owner == heap->index;
+}
+
+bool zend_set_memory_limit(size_t limit)
+{
+    zend_mm_heap *heap = zend_mm_find_current_heap();
+    if (heap == NULL) {
+        return false;
+    }
+    if (limit < heap->real_size) {
+        (void)zend_mm_heap_reclaim(heap);
+        if (limit < heap->real_size) {
+            return false;
+        }
+    }
+    heap->limit = limit;
+    return true;
+}
+
+size_t zend_memory_usage(int real TSRMLS_DC)
+{
+#ifdef ZTS
+    (void)tsrm_ls;
+#endif
+    zend_mm_heap *heap = built_in_heap();
+    if (heap == NULL) {
+        return 0;
+    }
+    if (real) {
+        return heap->real_size;
+    }
+    zend_mm_heap_note_peak(heap);
+    return zend_mm_heap_size(heap);
+}
+
+size_t zend_memory_peak_usage(int real TSRMLS_DC)
+{
+#ifdef ZTS
+    (void)tsrm_ls;
+#endif
+    zend_mm_heap *heap = built_in_heap();
+    if (heap == NULL) {
+        return 0;
+    }
+    zend_mm_heap_note_peak(heap);
+    return real ? heap->real_peak : heap->peak;
+}
+
+void zend_memory_reset_peak_usage(void)
+{
+    zend_mm_heap *heap = built_in_heap();
+    if (heap != NULL) {
+        heap->peak = zend_mm_heap_size(heap);
+        heap->real_peak = heap->real_size;
+    }
+}
+
+static void count_runs(const zend_mm_segment *segment, zend_mm_heap_statistics *statistics)
+{
+    uint32_t page = ZEND_MM_FIRST_PAGE;
+    while (page < ZEND_MM_PAGE_COUNT) {
+        uint32_t word = segment->map[page];
+        uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
+        if (kind < ZEND_MM_BIN_COUNT) {
+            statistics->bins[kind].run_count++;
+            page += zend_mm_bin_infos[kind].page_count;
+        } else {
+            page += zend_mm_word_length(word);
+        }
+    }
+}
+
+static void fill(zend_mm_heap *heap, zend_mm_heap_statistics *statistics)
+{
+    zend_mm_heap_note_peak(heap);
+    statistics->storage = heap->storage->handlers->name;
+    statistics->heap_index = heap->index;
+    statistics->size = zend_mm_heap_size(heap);
+    statistics->peak = heap->peak;
+    statistics->real_size = heap->real_size;
+    statistics->real_peak = heap->real_peak;
+    statistics->limit = heap->limit;
+    statistics->segment_count = heap->segment_count;
+    statistics->largest_free_run = zend_mm_run_longest(&heap->free_runs);
+    statistics->huge_count = heap->huge.count;
+    statistics->huge_size = heap->huge.size;
+    statistics->cached_count = heap->huge.cached_count;
+    statistics->cached_size = heap->huge.cached_size;
+    statistics->remote_free_count =
+        atomic_load_explicit(&heap->remote.free_count, memory_order_relaxed);
+    statistics->reset_count = heap->reset_count;
+    statistics->reset_duration = heap->reset_duration;
+    statistics->reset_storage_duration = heap->reset_storage_duration;
+    for (uint32_t bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
+        statistics->bins[bin].slot_size = zend_mm_bin_infos[bin].slot_size;
+        statistics->bins[bin].used_count = heap->free_buckets[bin].used_count;
+    }
+    for (const zend_mm_segment *segment = heap->segments; segment != NULL;
+            segment = segment->next) {
+        statistics->free_page_count += segment->free_page_count;
+        count_runs(segment, statistics);
+    }
+}
+
+bool zend_mm_heap_stats(zend_mm_heap *heap, zend_mm_heap_statistics *statistics)
+{
+    memset(statistics, 0, sizeof *statistics);
+    heap = heap != NULL ? heap : zend_mm_find_current_heap();
+    if (heap == NULL) {
+        return false;
+    }
+    if (heap->use_zend_alloc) {
+        fill(heap, statistics);
+    } else {
+        statistics->storage = "none (USE_ZEND_ALLOC=0)";
+        statistics->limit = heap->limit;
+    }
+    return true;
+}

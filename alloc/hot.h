@@ -1,0 +1,97 @@
+/* hot: the inline halves of allocation and free. Each tries the common case and says whether it
+ * did; everything else is a call to a slow sibling. Look at the disassembly of api.o after a change.
+ */
+#ifndef TSRMALLOC_HOT_H
+#define TSRMALLOC_HOT_H
+
+#include <string.h>
+
+#include "alloc/heap.h"
+
+#define zend_mm_likely(condition) __builtin_expect(!!(condition), 1)
+
+/* Pop the slot that was freed last in `bin`. NULL when there is none, or when its link is damaged:
+ * the slow sibling tells the two apart. */
+static inline void *zend_mm_hot_pop(zend_mm_heap *heap, uint32_t bin)
+{
+    zend_mm_bucket *bucket = &heap->free_buckets[bin];
+    zend_mm_slot *slot = bucket->first;
+    if (!zend_mm_likely(slot != NULL)) {
+        return NULL;
+    }
+    uintptr_t opened = zend_mm_link_open(slot, heap->link_key);
+    if (!zend_mm_likely((opened & ZEND_MM_LINK_INVALID) == 0)) {
+        return NULL;
+    }
+    zend_mm_slot *next = zend_mm_link_next(opened);
+    bucket->first = next;
+    bucket->second = next;
+    bucket->used_count++;
+    /* More than half of a small allocation is the miss on the next pop's link: start it now. */
+    __builtin_prefetch(next);
+    return slot;
+}
+
+/* Push a slot of `bin`. false: it is one of the two freed last, a double free. */
+static inline bool zend_mm_hot_push(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block)
+{
+    zend_mm_slot *first = bucket->first;
+    zend_mm_slot *slot = block;
+    if (!zend_mm_likely(slot != first && slot != bucket->second)) {
+        return false;
+    }
+    slot->link = zend_mm_link_encode(first, heap->link_key);
+    bucket->second = first;
+    bucket->first = slot;
+    bucket->used_count--;
+    return true;
+}
+
+/* The bucket of a small block of this heap; NULL for anything else. */
+static inline zend_mm_bucket *zend_mm_hot_bucket(zend_mm_heap *heap, const void *block)
+{
+    if (!zend_mm_likely(zend_mm_owner_of(block) == heap->index)) {
+        return NULL;
+    }
+    uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
+    zend_mm_bucket *bucket = &heap->free_buckets[word & ZEND_MM_WORD_BIN_MASK];
+    /* The bound of a page that belongs to no bin is 0: it is no slot's start either. */
+    return zend_mm_likely(zend_mm_is_slot_start(bucket, word, block)) ? bucket : NULL;
+}
+
+/* Free a small block of this heap. false: it is something else. */
+static inline bool zend_mm_hot_free(zend_mm_heap *heap, void *block)
+{
+    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
+    return zend_mm_likely(bucket != NULL) && zend_mm_hot_push(heap, bucket, block);
+}
+
+/* Resize a small block of this heap within its bin, or by moving it to a free slot of another.
+ * NULL: neither; nothing has changed. */
+static inline void *zend_mm_hot_realloc(zend_mm_heap *heap, void *block, size_t size,
+    size_t copy_size)
+{
+    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
+    if (!zend_mm_likely(bucket != NULL && size <= ZEND_MM_MAX_SMALL_SIZE)) {
+        return NULL;
+    }
+    uint32_t old_bin = (uint32_t)(bucket - heap->free_buckets);
+    uint32_t bin = zend_mm_bin_of(size);
+    if (bin == old_bin) {
+        return block;
+    }
+    /* A block that was just freed is not moved: the slow sibling tells. */
+    if (!zend_mm_likely(block != bucket->first && block != bucket->second)) {
+        return NULL;
+    }
+    void *moved = zend_mm_hot_pop(heap, bin);
+    if (zend_mm_likely(moved != NULL)) {
+        size_t kept = zend_mm_bin_infos[old_bin].slot_size;
+        kept = kept < size ? kept : size;
+        memcpy(moved, block, kept < copy_size ? kept : copy_size);
+        (void)zend_mm_hot_push(heap, bucket, block);
+    }
+    return moved;
+}
+
+#endif

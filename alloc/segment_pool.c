@@ -1,0 +1,71 @@
+/* segment_pool: a bounded ring of segment addresses per built-in mmap storage.
+ * Owns        the segments in the ring; nothing is stored inside them, since another thread may
+ *             have unmapped what it just took.
+ * Thread      any.
+ * Invariants  I1  a segment in the ring has no owner in the segment map
+ *             I2  existing == segments of heaps + segments in the ring
+ * Failure     a full ring refuses; the caller unmaps.
+ * Tests       tests/unit/segment_pool.c, tests/stress/pool_threads.c
+ */
+#include "config.h"
+
+#include "alloc/segment_pool.h"
+
+#include "alloc/tsan.h"
+
+zend_mm_segment_pool zend_mm_mmap_anon_pool = {
+    .ring = { .size = ZEND_MM_POOL_CAPACITY, .mask = ZEND_MM_POOL_CAPACITY - 1 },
+};
+zend_mm_segment_pool zend_mm_mmap_zero_pool = {
+    .ring = { .size = ZEND_MM_POOL_CAPACITY, .mask = ZEND_MM_POOL_CAPACITY - 1 },
+};
+
+void *zend_mm_pool_take(zend_mm_segment_pool *pool)
+{
+    void *segment = NULL;
+    if (!ck_ring_dequeue_mpmc(&pool->ring, pool->buffer, &segment)) {
+        return NULL;
+    }
+    zend_mm_tsan_acquire(segment);
+    return segment;
+}
+
+bool zend_mm_pool_give(zend_mm_segment_pool *pool, void *segment)
+{
+    /* Two threads may both see room for the last one: the bound is a policy, not an invariant. */
+    int64_t existing = atomic_load_explicit(&pool->existing, memory_order_relaxed);
+    int64_t expected = atomic_load_explicit(&pool->expected, memory_order_relaxed);
+    if ((existing - 1) * ZEND_MM_POOL_FRACTION > expected) {
+        return false;
+    }
+    zend_mm_tsan_release(segment);
+    return ck_ring_enqueue_mpmc(&pool->ring, pool->buffer, segment);
+}
+
+void zend_mm_pool_count(zend_mm_segment_pool *pool, int64_t count)
+{
+    atomic_fetch_add_explicit(&pool->existing, count, memory_order_relaxed);
+}
+
+void zend_mm_pool_expect(zend_mm_segment_pool *pool, int64_t difference)
+{
+    atomic_fetch_add_explicit(&pool->expected, difference, memory_order_relaxed);
+}
+
+unsigned int zend_mm_pool_size(zend_mm_segment_pool *pool)
+{
+    return ck_ring_size(&pool->ring);
+}
+
+/* Threads that the child does not have may have claimed a place (p_head) without filling it
+ * (p_tail): take the claim back. A segment such a thread had just taken out stays mapped. */
+static void pool_after_fork(zend_mm_segment_pool *pool)
+{
+    pool->ring.p_head = pool->ring.p_tail;
+}
+
+void zend_mm_pools_after_fork(void)
+{
+    pool_after_fork(&zend_mm_mmap_anon_pool);
+    pool_after_fork(&zend_mm_mmap_zero_pool);
+}

@@ -1,0 +1,369 @@
+/* zend_alloc.h: the request heap, public interface of alloc/.
+ *
+ * Words      heap, segment (2 MiB), page (4 KiB), page run, bin, slot, huge block, storage.
+ * Threads    a heap is used by the thread that owns it. Two calls may come from another thread:
+ *            efree() of a live block (a remote free) and zend_mm_heap_stats().
+ * Failure    The e* family never returns NULL: at the memory limit, or when the storage is empty,
+ *            the error callback runs, then zend_bailout() jumps to the nearest zend_try.
+ *            Functions named *_recoverable and zend_mm_try_* return NULL instead.
+ * Versions   "since X" names the PHP version whose function of the same name this one follows;
+ *            "ours" marks what PHP does not have.
+ */
+#ifndef TSRMALLOC_ZEND_ALLOC_H
+#define TSRMALLOC_ZEND_ALLOC_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "tsrm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+# define ZEND_API __attribute__((visibility("default")))
+# define ZEND_MM_MALLOC_LIKE __attribute__((malloc, warn_unused_result))
+# define ZEND_MM_ALLOC_SIZE(n) __attribute__((alloc_size(n)))
+# define ZEND_MM_ALLOC_SIZE2(n, m) __attribute__((alloc_size(n, m)))
+# define ZEND_MM_USE_RESULT __attribute__((warn_unused_result))
+# define ZEND_MM_NORETURN __attribute__((noreturn))
+# define ZEND_MM_CONSTANT(n) __builtin_constant_p(n)
+#else
+# define ZEND_API
+# define ZEND_MM_MALLOC_LIKE
+# define ZEND_MM_ALLOC_SIZE(n)
+# define ZEND_MM_ALLOC_SIZE2(n, m)
+# define ZEND_MM_USE_RESULT
+# define ZEND_MM_NORETURN
+# define ZEND_MM_CONSTANT(n) 0
+#endif
+
+/* ---- geometry ------------------------------------------------------------------------------ */
+
+#define ZEND_MM_SEGMENT_SIZE ((size_t)2 * 1024 * 1024)
+#define ZEND_MM_PAGE_SIZE ((size_t)4096)
+#define ZEND_MM_ALIGNMENT ((size_t)8)
+#define ZEND_MM_MAX_SMALL_SIZE ((size_t)3072)
+#define ZEND_MM_BIN_COUNT 30
+#define ZEND_MM_DEFAULT_RESERVE_SIZE ((size_t)8192)
+
+/* The bins: X(index, slot size in bytes, slots per run, pages per run). The only copy of the table:
+ * size look-up, run carving and the _emalloc_N family are all made from it. */
+#define ZEND_MM_BINS(X) \
+    X( 0,    8, 512, 1) X( 1,   16, 256, 1) X( 2,   24, 170, 1) X( 3,   32, 128, 1) \
+    X( 4,   40, 102, 1) X( 5,   48,  85, 1) X( 6,   56,  73, 1) X( 7,   64,  64, 1) \
+    X( 8,   80,  51, 1) X( 9,   96,  42, 1) X(10,  112,  36, 1) X(11,  128,  32, 1) \
+    X(12,  160,  25, 1) X(13,  192,  21, 1) X(14,  224,  18, 1) X(15,  256,  16, 1) \
+    X(16,  320,  64, 5) X(17,  384,  32, 3) X(18,  448,   9, 1) X(19,  512,   8, 1) \
+    X(20,  640,  32, 5) X(21,  768,  16, 3) X(22,  896,   9, 2) X(23, 1024,   8, 2) \
+    X(24, 1280,  16, 5) X(25, 1536,   8, 3) X(26, 1792,  16, 7) X(27, 2048,   8, 4) \
+    X(28, 2560,   8, 5) X(29, 3072,   4, 3)
+
+typedef struct zend_mm_heap zend_mm_heap;
+
+/* ---- the request family -------------------------------------------------------------------- */
+
+/* Allocate `size` bytes from the calling thread's heap. Any size gives a unique block, 0 included.
+ * Blocks are 8-aligned; a fresh block of a non-zero multiple of 16 bytes is 16-aligned.
+ * Never NULL. Errors: memory limit, out of memory (error callback, then zend_bailout()).
+ * Thread: any thread; it uses its own heap, which is made on first use. Since 4.0. */
+ZEND_API void *_emalloc(size_t size) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(1);
+
+/* Free a block of the e* family; NULL is ignored, errno is kept. A block of another thread's heap
+ * is handed to that heap (a remote free), legal until the owner's request or thread ends.
+ * Errors: a pointer that is no live block ends the process with `zend_mm_heap corrupted`.
+ * Since 4.0; remote frees are ours. */
+ZEND_API void _efree(void *block);
+
+/* `count * size` zeroed bytes; a product that overflows is the overflow error. Since 4.0. */
+ZEND_API void *_ecalloc(size_t count, size_t size) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE2(1, 2);
+
+/* Resize `block` to `size` bytes and keep the contents up to the smaller size. NULL allocates; size
+ * 0 gives a block of the smallest bin. The block must be of the calling thread's heap.
+ * allow_failure != 0: NULL instead of an error, the block is as before. Since 4.0 (where
+ * allow_failure was ignored). */
+ZEND_API void *_erealloc(void *block, size_t size, int allow_failure) ZEND_MM_USE_RESULT
+    ZEND_MM_ALLOC_SIZE(2);
+
+/* As _erealloc, but only the first `copy_size` bytes need to survive a move. Since 7.0. */
+ZEND_API void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure)
+    ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(2);
+
+/* `count * size + offset` bytes; overflow is the error
+ * `Possible integer overflow in memory allocation (%zu * %zu + %zu)`. Since 5.2. */
+ZEND_API void *_safe_emalloc(size_t count, size_t size, size_t offset) ZEND_MM_MALLOC_LIKE;
+ZEND_API void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset)
+    ZEND_MM_USE_RESULT;
+
+/* Copy a string, or exactly `length` bytes of it plus a NUL, into the heap. Since 4.0. */
+ZEND_API char *_estrdup(const char *string) ZEND_MM_MALLOC_LIKE;
+ZEND_API char *_estrndup(const char *string, size_t length) ZEND_MM_MALLOC_LIKE;
+
+/* Usable bytes of a live block of the calling thread's heap (the slot, the pages); 0 when
+ * USE_ZEND_ALLOC=0, where nobody knows. Since 5.2. */
+ZEND_API size_t _zend_mem_block_size(const void *block) ZEND_MM_USE_RESULT;
+
+/* One function per bin, for sizes known at compile time: emalloc() and efree_size() choose them.
+ * `_efree_N` may free any block whose size falls into that bin. Since 7.0. */
+#define ZEND_MM_DECLARE_BIN(index, slot_size, slots, pages) \
+    ZEND_API void *_emalloc_##slot_size(void) ZEND_MM_MALLOC_LIKE; \
+    ZEND_API void _efree_##slot_size(void *block);
+ZEND_MM_BINS(ZEND_MM_DECLARE_BIN)
+#undef ZEND_MM_DECLARE_BIN
+
+/* Same result as _emalloc and _efree: the kind of a block follows from our own bounds and from its
+ * address, never from the name the caller picked. Since 7.0. */
+ZEND_API void *_emalloc_large(size_t size) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(1);
+ZEND_API void *_emalloc_huge(size_t size) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(1);
+ZEND_API void _efree_large(void *block, size_t size);
+ZEND_API void _efree_huge(void *block, size_t size);
+
+static inline void *zend_mm_emalloc_constant(size_t size)
+{
+#define ZEND_MM_TRY_BIN(index, slot_size, slots, pages) \
+    if (size <= slot_size) return _emalloc_##slot_size();
+    ZEND_MM_BINS(ZEND_MM_TRY_BIN)
+#undef ZEND_MM_TRY_BIN
+    return _emalloc(size);
+}
+
+static inline void zend_mm_efree_constant(void *block, size_t size)
+{
+#define ZEND_MM_TRY_BIN(index, slot_size, slots, pages) \
+    if (size <= slot_size) { _efree_##slot_size(block); return; }
+    ZEND_MM_BINS(ZEND_MM_TRY_BIN)
+#undef ZEND_MM_TRY_BIN
+    _efree(block);
+}
+
+#define emalloc(size) (ZEND_MM_CONSTANT(size) ? zend_mm_emalloc_constant(size) : _emalloc(size))
+#define efree(block) _efree(block)
+#define efree_size(block, size) \
+    (ZEND_MM_CONSTANT(size) ? zend_mm_efree_constant((block), (size)) : _efree(block))
+#define ecalloc(count, size) _ecalloc((count), (size))
+#define erealloc(block, size) _erealloc((block), (size), 0)
+#define erealloc2(block, size, copy_size) _erealloc2((block), (size), (copy_size), 0)
+#define erealloc_recoverable(block, size) _erealloc((block), (size), 1)
+#define erealloc2_recoverable(block, size, copy_size) _erealloc2((block), (size), (copy_size), 1)
+#define emalloc_large(size) _emalloc_large(size)
+#define emalloc_huge(size) _emalloc_huge(size)
+#define safe_emalloc(count, size, offset) _safe_emalloc((count), (size), (offset))
+#define safe_erealloc(block, count, size, offset) \
+    _safe_erealloc((block), (count), (size), (offset))
+#define estrdup(string) _estrdup(string)
+#define estrndup(string, length) _estrndup((string), (length))
+#define zend_mem_block_size(block) _zend_mem_block_size(block)
+
+/* ---- the persistent family: C library memory that outlives requests ------------------------- */
+
+/* malloc, calloc, realloc and strdup that never return NULL for a size above 0: they print
+ * `Out of memory` and exit(1). Blocks are freed with free(). Any thread. Since 5.2/7.0. */
+ZEND_API void *__zend_malloc(size_t size) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(1);
+ZEND_API void *__zend_calloc(size_t count, size_t size) ZEND_MM_MALLOC_LIKE
+    ZEND_MM_ALLOC_SIZE2(1, 2);
+ZEND_API void *__zend_realloc(void *block, size_t size) ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(2);
+ZEND_API char *__zend_strdup(const char *string) ZEND_MM_MALLOC_LIKE;
+ZEND_API char *zend_strndup(const char *string, size_t length) ZEND_MM_MALLOC_LIKE;
+
+/* Persistent `count * size + offset` bytes; overflow as in safe_emalloc. Since 5.2. */
+ZEND_API void *_safe_malloc(size_t count, size_t size, size_t offset) ZEND_MM_MALLOC_LIKE;
+ZEND_API void *_safe_realloc(void *block, size_t count, size_t size, size_t offset)
+    ZEND_MM_USE_RESULT;
+
+#define safe_malloc(count, size, offset) _safe_malloc((count), (size), (offset))
+#define safe_realloc(block, count, size, offset) _safe_realloc((block), (count), (size), (offset))
+
+/* `persistent` != 0 picks the C library, 0 the request heap. perealloc_recoverable may give NULL. */
+#define pemalloc(size, persistent) ((persistent) ? __zend_malloc(size) : emalloc(size))
+#define pefree(block, persistent) ((persistent) ? free(block) : efree(block))
+#define pefree_size(block, size, persistent) \
+    ((persistent) ? free(block) : efree_size((block), (size)))
+#define pecalloc(count, size, persistent) \
+    ((persistent) ? __zend_calloc((count), (size)) : ecalloc((count), (size)))
+#define perealloc(block, size, persistent) \
+    ((persistent) ? __zend_realloc((block), (size)) : erealloc((block), (size)))
+#define perealloc2(block, size, copy_size, persistent) \
+    ((persistent) ? __zend_realloc((block), (size)) : erealloc2((block), (size), (copy_size)))
+#define perealloc_recoverable(block, size, persistent) \
+    ((persistent) ? realloc((block), (size)) : erealloc_recoverable((block), (size)))
+#define pestrdup(string, persistent) ((persistent) ? __zend_strdup(string) : estrdup(string))
+#define pestrndup(string, length, persistent) \
+    ((persistent) ? zend_strndup((string), (length)) : estrndup((string), (length)))
+#define safe_pemalloc(count, size, offset, persistent) \
+    ((persistent) ? safe_malloc((count), (size), (offset)) \
+                  : safe_emalloc((count), (size), (offset)))
+#define safe_perealloc(block, count, size, offset, persistent) \
+    ((persistent) ? safe_realloc((block), (count), (size), (offset)) \
+                  : safe_erealloc((block), (count), (size), (offset)))
+
+/* ---- storage: where a heap's segments come from --------------------------------------------- */
+
+typedef struct zend_mm_mem_handlers zend_mm_mem_handlers;
+
+typedef struct zend_mm_storage {
+    const zend_mm_mem_handlers *handlers;
+    void *data;     /* the handlers' own */
+} zend_mm_storage;
+
+/* A table of storage functions. Sizes are bytes, multiples of the OS page; every block must be
+ * 2 MiB-aligned (a heap refuses one that is not). Functions are called by the heap's owner, or by
+ * the thread that ends the heap. Since 5.2; the size arguments of _realloc and _free are ours. */
+struct zend_mm_mem_handlers {
+    const char *name;                                   /* the ZEND_MM_MEM_TYPE */
+    zend_mm_storage *(*init)(void *params);             /* NULL: cannot start */
+    void (*dtor)(zend_mm_storage *storage);             /* after every block was given back */
+    void (*compact)(zend_mm_storage *storage);          /* no block is in use; NULL: nothing to do */
+    void *(*_alloc)(zend_mm_storage *storage, size_t size);
+    void *(*_realloc)(zend_mm_storage *storage, void *block, size_t old_size, size_t new_size);
+                                                        /* NULL: cannot, block is as before */
+    void (*_free)(zend_mm_storage *storage, void *block, size_t size);
+};
+
+/* ---- heaps ---------------------------------------------------------------------------------- */
+
+/* Make a heap as the environment asks: ZEND_MM_MEM_TYPE (malloc, mmap_anon, mmap_zero, win32 where
+ * compiled in), ZEND_MM_SEG_SIZE (bytes with k/m/g; a power of two, at least 2 MiB),
+ * ZEND_MM_COMPACT (bytes; 0 = never). NULL when the storage has nothing to give. A wrong variable
+ * prints what is wrong and exits with 255. Any thread. Since 5.2. */
+ZEND_API zend_mm_heap *zend_mm_startup(void) ZEND_MM_USE_RESULT;
+
+/* Make a heap on `handlers`. block_size: bytes taken from the storage at a time, a power of two
+ * (else message and exit 255), raised to 2 MiB. reserve_size: bytes kept back for the time when an
+ * error is reported. internal != 0: the heap struct lives in its own first segment; such a heap is
+ * not listed and takes no remote frees. params goes to handlers->init.
+ * NULL when the storage cannot start, gives nothing, or gives a misaligned block. Since 5.2. */
+ZEND_API zend_mm_heap *zend_mm_startup_ex(const zend_mm_mem_handlers *handlers, size_t block_size,
+    size_t reserve_size, int internal, void *params) ZEND_MM_USE_RESULT;
+
+/* End a request (full == 0: every block dies, the limit stays) or the heap itself (full != 0).
+ * silent is for leak reports. Owner thread, or any thread once the owner is gone. Since 5.2. */
+ZEND_API void zend_mm_shutdown(zend_mm_heap *heap, int full, int silent);
+
+/* The e* family on an explicit heap of the calling thread. Since 5.2 (as _zend_mm_*). */
+ZEND_API void *zend_mm_alloc(zend_mm_heap *heap, size_t size) ZEND_MM_MALLOC_LIKE
+    ZEND_MM_ALLOC_SIZE(2);
+ZEND_API void zend_mm_free(zend_mm_heap *heap, void *block);
+ZEND_API void *zend_mm_realloc(zend_mm_heap *heap, void *block, size_t size) ZEND_MM_USE_RESULT
+    ZEND_MM_ALLOC_SIZE(3);
+ZEND_API size_t zend_mm_block_size(zend_mm_heap *heap, const void *block) ZEND_MM_USE_RESULT;
+
+/* As zend_mm_alloc and zend_mm_realloc, but NULL at the limit or out of memory. Ours. */
+ZEND_API void *zend_mm_try_alloc(zend_mm_heap *heap, size_t size) ZEND_MM_MALLOC_LIKE
+    ZEND_MM_ALLOC_SIZE(2);
+ZEND_API void *zend_mm_try_realloc(zend_mm_heap *heap, void *block, size_t size)
+    ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(3);
+
+/* Make `heap` the calling thread's heap; returns the one before. Since 5.2. */
+ZEND_API zend_mm_heap *zend_mm_set_heap(zend_mm_heap *heap TSRMLS_DC);
+/* The calling thread's heap; NULL if there is none and none could be made. Since 7.0. */
+ZEND_API zend_mm_heap *zend_mm_get_heap(void);
+
+/* Give unused memory inside the heap back: whole free runs of small slots become free pages, empty
+ * segments and cached huge mappings leave the heap. Returns the bytes of pages freed. Since 7.0. */
+ZEND_API size_t zend_mm_gc(zend_mm_heap *heap);
+
+/* ---- start-up and the calling thread's heap --------------------------------------------------- */
+
+/* Register alloc_globals with TSRM (or make the one static heap without ZTS); once per process,
+ * after tsrm_startup() and ts_resource(0). Since 5.2. */
+ZEND_API void start_memory_manager(TSRMLS_D);
+/* zend_mm_shutdown() on the calling thread's heap. Since 4.0. */
+ZEND_API void shutdown_memory_manager(int silent, int full_shutdown TSRMLS_DC);
+
+/* true while the calling thread's heap is the built-in one (false with USE_ZEND_ALLOC=0).
+ * Since 5.3. */
+ZEND_API bool is_zend_mm(void);
+/* true for an address inside a segment, or at the start of a huge block, of the calling thread's
+ * heap. Reads nothing at the address. Since 7.4. */
+ZEND_API bool is_zend_ptr(const void *address);
+
+/* Limit the bytes the heap may hold (real size). Below what it holds now, after cached memory was
+ * dropped: false, the old limit stays; SIZE_MAX = none. Since 4.0; refusing since 8.0. */
+ZEND_API bool zend_set_memory_limit(size_t limit);
+/* Bytes of live blocks (real == 0) or held from the storage (real != 0); 0 with USE_ZEND_ALLOC=0.
+ * Since 5.2. */
+ZEND_API size_t zend_memory_usage(int real TSRMLS_DC);
+/* The largest value of zend_memory_usage() in this request. Exact for real != 0; for real == 0 it
+ * is sampled when a heap takes or gives pages and when it is read, so that it may be low by at most
+ * the free slots inside the heap's own small runs. Since 5.2. */
+ZEND_API size_t zend_memory_peak_usage(int real TSRMLS_DC);
+/* The peaks become the present values. Since 8.2. */
+ZEND_API void zend_memory_reset_peak_usage(void);
+
+/* ---- errors ------------------------------------------------------------------------------------ */
+
+typedef enum zend_mm_error_kind {
+    ZEND_MM_ERROR_LIMIT = 1,        /* the heap's memory limit */
+    ZEND_MM_ERROR_OUT_OF_MEMORY,    /* the storage has nothing more */
+    ZEND_MM_ERROR_OVERFLOW,         /* a size computation overflowed */
+} zend_mm_error_kind;
+
+/* Told about an error before zend_bailout(). It may allocate (the limit is lifted meanwhile) and
+ * may bail out itself. Runs in the failing thread. */
+typedef void (*zend_mm_error_callback)(zend_mm_error_kind kind, const char *message);
+
+/* Set the process's error callback (any thread; NULL restores the default, which prints
+ * `Fatal error: MESSAGE` on stderr); returns the one before. Ours (PHP: zend_error_cb). */
+ZEND_API zend_mm_error_callback zend_mm_set_error_callback(zend_mm_error_callback callback);
+
+/* One place to jump to. Frames nest per thread; bailing out leaves the innermost one. */
+typedef struct zend_bailout_frame {
+    struct zend_bailout_frame *outer;
+    jmp_buf target;
+} zend_bailout_frame;
+
+ZEND_API void zend_bailout_enter(zend_bailout_frame *frame);
+ZEND_API void zend_bailout_leave(zend_bailout_frame *frame);
+/* Jump to the calling thread's innermost zend_try; without one print so and exit(255). Since 4.0. */
+ZEND_API void _zend_bailout(const char *filename, unsigned int line) ZEND_MM_NORETURN;
+
+#define zend_bailout() _zend_bailout(__FILE__, __LINE__)
+/* zend_try { ... } zend_catch { ... } zend_end_try(); -- never return or jump out of the block. */
+#define zend_try \
+    { zend_bailout_frame zend_bailout_frame_; \
+      zend_bailout_enter(&zend_bailout_frame_); \
+      if (setjmp(zend_bailout_frame_.target) == 0) {
+#define zend_catch } else {
+#define zend_end_try() \
+      } zend_bailout_leave(&zend_bailout_frame_); }
+
+/* ---- statistics ---------------------------------------------------------------------------------- */
+
+typedef struct zend_mm_bin_stats {
+    size_t slot_size;           /* bytes */
+    size_t used_count;          /* live slots */
+    size_t run_count;           /* page runs this bin owns */
+} zend_mm_bin_stats;
+
+/* Bytes and counts of one heap. peak as in zend_memory_peak_usage(). */
+typedef struct zend_mm_heap_statistics {
+    const char *storage;        /* name of the storage handlers */
+    unsigned int heap_index;    /* 1 .. */
+    size_t size, peak;          /* bytes of live blocks, rounded to their bin or pages */
+    size_t real_size, real_peak;/* bytes held from the storage */
+    size_t limit;               /* bytes; SIZE_MAX = none */
+    size_t segment_count;       /* segments held */
+    size_t free_page_count;     /* pages in no run */
+    size_t largest_free_run;    /* pages */
+    size_t huge_count, huge_size;       /* live huge blocks, bytes of them */
+    size_t cached_count, cached_size;   /* freed huge mappings kept, bytes of them */
+    uint64_t remote_free_count; /* blocks freed by other threads, since the heap was made */
+    uint64_t reset_count;       /* request ends since the heap was made */
+    uint64_t reset_duration;    /* nanoseconds, the last request end */
+    uint64_t reset_storage_duration;    /* nanoseconds of it spent in the storage's functions */
+    zend_mm_bin_stats bins[ZEND_MM_BIN_COUNT];
+} zend_mm_heap_statistics;
+
+/* Fill `statistics` for a heap of the calling thread (NULL: the thread's own). false when the
+ * thread has no heap. Ours. */
+ZEND_API bool zend_mm_heap_stats(zend_mm_heap *heap, zend_mm_heap_statistics *statistics);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,45 @@
+dnl TSRMALLOC_NEED(PACKAGE): notes a Debian package that has to be installed, once.
+AC_DEFUN([TSRMALLOC_NEED], [
+AS_CASE([" $tsrmalloc_missing "], [*" $1 "*], [], [tsrmalloc_missing="$tsrmalloc_missing $1"])
+])
+
+dnl TSRMALLOC_DEPENDENCIES: looks for everything before it complains, so that one run of configure
+dnl names every missing package. Criterion is needed by `make check` only and never stops configure
+dnl by itself.
+AC_DEFUN([TSRMALLOC_DEPENDENCIES], [
+tsrmalloc_missing=
+
+AC_CHECK_HEADERS([ck_pr.h ck_ring.h ck_stack.h ck_sequence.h], [],
+    [TSRMALLOC_NEED([libck-dev])], [AC_INCLUDES_DEFAULT])
+
+ZLIB_LIBS=
+AC_CHECK_HEADER([zlib.h],
+    [AC_CHECK_LIB([z], [gzread], [ZLIB_LIBS=-lz], [TSRMALLOC_NEED([zlib1g-dev])])],
+    [TSRMALLOC_NEED([zlib1g-dev])])
+
+AC_CHECK_PROGS([PKG_CONFIG], [pkg-config pkgconf])
+AS_IF([test -z "$PKG_CONFIG"], [TSRMALLOC_NEED([pkg-config])])
+
+AC_SEARCH_LIBS([pthread_create], [pthread], [],
+    [AC_MSG_ERROR([POSIX threads are needed])])
+AC_SEARCH_LIBS([dlopen], [dl], [], [])
+
+CRITERION_LIBS=
+tsrmalloc_unit_tests="yes (Criterion)"
+AC_CHECK_HEADER([criterion/criterion.h],
+    [AC_CHECK_LIB([criterion], [criterion_initialize], [CRITERION_LIBS=-lcriterion])])
+AS_IF([test -z "$CRITERION_LIBS"],
+    [tsrmalloc_unit_tests="no: make check needs Criterion (apt-get install libcriterion-dev)"],
+    [test "$tsrmalloc_tsan" = 1],
+    [tsrmalloc_unit_tests="no: Criterion does not run under ThreadSanitizer"])
+
+AS_IF([test -n "$tsrmalloc_missing"], [
+    AS_IF([test -z "$CRITERION_LIBS"], [TSRMALLOC_NEED([libcriterion-dev])])
+    AC_MSG_ERROR([dependencies are missing. On Debian or Ubuntu:
+    apt-get install$tsrmalloc_missing])
+])
+
+AM_CONDITIONAL([HAVE_CRITERION], [test -n "$CRITERION_LIBS"])
+AC_SUBST([ZLIB_LIBS])
+AC_SUBST([CRITERION_LIBS])
+])

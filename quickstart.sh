@@ -1,0 +1,123 @@
+#!/bin/sh
+# quickstart.sh: from a fresh clone to N threads with N heaps, in one command.
+set -eu
+
+usage() {
+    cat <<'USAGE'
+usage: ./quickstart.sh          install what is missing, build in build/, run tsrmalloc-cli
+       ./quickstart.sh check    the same, then the tests instead of tsrmalloc-cli
+       ./quickstart.sh --help
+
+Run again, it does only what is left to do. Packages are installed on Debian and Ubuntu, by root or
+with sudo; elsewhere it says what is needed.
+
+Environment: CONFIGURE_FLAGS   handed to configure, for instance --disable-zts
+             CC, CFLAGS        as configure takes them
+USAGE
+}
+
+# Debian's names. What to look for where there is no dpkg is in missing_things.
+packages="gcc libc6-dev make autoconf automake libtool pkg-config"
+packages="$packages libck-dev libcriterion-dev zlib1g-dev"
+
+say() { echo "quickstart: $*"; }
+fail() {
+    echo "quickstart: $*" >&2
+    exit 1
+}
+
+# missing_packages: those of the list that Debian's package database does not have.
+missing_packages() {
+    for package in $packages; do
+        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+            echo "$package"
+    done
+}
+
+# missing_things: the same by looking for what the packages bring.
+missing_things() {
+    for tool in "${CC:-cc}" make autoconf automake libtoolize pkg-config; do
+        command -v "$tool" >/dev/null 2>&1 || echo "$tool"
+    done
+    command -v "${CC:-cc}" >/dev/null 2>&1 || return 0
+    for header in ck_pr.h criterion/criterion.h zlib.h; do
+        echo "#include <$header>" | ${CC:-cc} -E -x c - >/dev/null 2>&1 || echo "$header"
+    done
+}
+
+install_packages() {
+    missing=$(missing_packages | tr '\n' ' ')
+    if [ -z "$missing" ]; then
+        say "all packages are installed"
+        return
+    fi
+    say "installing: $missing"
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null 2>&1 ||
+            fail "neither root nor sudo. As root: apt-get install $missing"
+        as_root=sudo
+    fi
+    # The lists are one word per package.
+    # shellcheck disable=SC2086
+    $as_root apt-get -q update &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+            -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
+            install --no-install-recommends $missing ||
+        fail "apt-get could not install: $missing"
+}
+
+name_packages() {
+    missing=$(missing_things | tr '\n' ' ')
+    [ -z "$missing" ] || fail "this is not Debian or Ubuntu, and these are missing: $missing
+The Debian packages are: $packages
+Install what your system calls them, then run this again."
+    say "everything needed is there"
+}
+
+# build: autogen and configure only when their result is missing, older than what it is made
+# from, or for other flags.
+build() {
+    if [ ! -f configure ] || [ -n "$(find configure.ac m4 -newer configure -name '*.[am][c4]')" ]; then
+        say "making configure (autogen.sh)"
+        ./autogen.sh >autogen.log 2>&1 || { cat autogen.log >&2; fail "autogen.sh failed"; }
+    fi
+    mkdir -p build
+    flags="${CONFIGURE_FLAGS-} CC=${CC-} CFLAGS=${CFLAGS-}"
+    if [ ! -f build/Makefile ] || [ "$flags" != "$(cat build/quickstart.flags 2>/dev/null)" ]; then
+        say "configuring in build/ ${CONFIGURE_FLAGS-}"
+        # shellcheck disable=SC2086
+        (cd build && ../configure ${CONFIGURE_FLAGS-} >configure.log 2>&1) ||
+            { tail -n 20 build/configure.log >&2; fail "configure failed"; }
+        echo "$flags" >build/quickstart.flags
+    fi
+    say "building in build/"
+    make -s -C build -j"$(nproc 2>/dev/null || echo 2)" || fail "the build failed"
+}
+
+case ${1-} in
+    '') goal=run ;;
+    check) goal=check ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 64 ;;
+esac
+[ $# -le 1 ] || { usage >&2; exit 64; }
+
+cd "$(dirname "$0")"
+if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
+    install_packages
+else
+    name_packages
+fi
+build
+
+trace=traces/dokuwiki-opcache.zmt.gz
+if [ $goal = check ]; then
+    say "running the tests"
+    exec make --no-print-directory -C build -j"$(nproc 2>/dev/null || echo 2)" check
+fi
+threads=4
+case " ${CONFIGURE_FLAGS-} " in *" --disable-zts "*) threads=1 ;; esac
+say "replaying $trace; every thread has a heap of its own:"
+say "  build/tsrmalloc-cli -t $threads $trace"
+exec build/tsrmalloc-cli -t "$threads" "$trace"
