@@ -49,19 +49,12 @@ static NOINLINE void *alloc_slow(zend_mm_heap *heap, size_t size, failure_mode m
     return checked(heap, zend_mm_heap_alloc(heap, size), size, mode);
 }
 
-/* An empty bucket is refilled from the run being carved without a further look. */
 static NOINLINE void *emalloc_small_slow(uint32_t bin)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
-    zend_mm_carve *carve = &heap->carve[bin];
-    size_t size = zend_mm_bin_infos[bin].slot_size;
-    if (zend_mm_likely(carve->next != carve->end && heap->free_buckets[bin].first == NULL)) {
-        char *slot = carve->next;
-        carve->next = slot + size;
-        heap->free_buckets[bin].used_count++;
-        return slot;
-    }
-    return alloc_slow(heap, size, OR_BAIL_OUT);
+    void *slot = zend_mm_heap_carve(heap, bin);
+    return zend_mm_likely(slot != NULL)
+        ? slot : alloc_slow(heap, zend_mm_bin_infos[bin].slot_size, OR_BAIL_OUT);
 }
 
 static NOINLINE void *emalloc_large_slow(size_t size)
@@ -202,15 +195,15 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
 void *_erealloc(void *block, size_t size, int allow_failure)
 {
     void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, size);
-    return zend_mm_likely(resized != NULL) ? resized
-                                           : erealloc_slow(block, size, size, allow_failure);
+    return zend_mm_likely(resized != NULL)
+        ? resized : erealloc_slow(block, size, size, allow_failure);
 }
 
 void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure)
 {
     void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, copy_size);
-    return zend_mm_likely(resized != NULL) ? resized
-                                           : erealloc_slow(block, size, copy_size, allow_failure);
+    return zend_mm_likely(resized != NULL)
+        ? resized : erealloc_slow(block, size, copy_size, allow_failure);
 }
 
 void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset)

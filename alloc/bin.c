@@ -9,7 +9,10 @@
 
 #include "alloc/bin.h"
 
-#define INFO(index, size, slots, pages) [index] = { size, slots, pages },
+#define CARVE_SIZE 1024
+#define CARVE_COUNT(size) ((size) < CARVE_SIZE ? CARVE_SIZE / (size) : 1)
+
+#define INFO(index, size, slots, pages) [index] = { size, slots, pages, CARVE_COUNT(size) * (size) },
 const zend_mm_bin_info zend_mm_bin_infos[ZEND_MM_BIN_COUNT] = { ZEND_MM_BINS(INFO) };
 #undef INFO
 

@@ -17,8 +17,9 @@ typedef struct zend_mm_slot {
 /* Owner only. */
 typedef struct zend_mm_bucket {
     zend_mm_slot *first;    /* free slots, the one freed last first */
-    zend_mm_slot *second;   /* the slot behind it, or `first` when that is not known */
     size_t used_count;      /* live slots */
+    zend_mm_slot *second;   /* the slot behind `first`, or `first` when that is not known; not next
+                             * to it, or compilers store both through a slow vector register */
     uint32_t magic;         /* const: see zend_mm_is_slot_start() */
     uint32_t bound;         /* const: 0 for a kind without slots */
 } zend_mm_bucket;
@@ -32,6 +33,7 @@ typedef struct zend_mm_bin_info {
     uint16_t slot_size;     /* bytes */
     uint16_t slot_count;    /* per run */
     uint16_t page_count;    /* per run */
+    uint16_t carve_size;    /* bytes carved from a run at a time: whole slots */
 } zend_mm_bin_info;
 
 extern ZEND_MM_HIDDEN const zend_mm_bin_info zend_mm_bin_infos[ZEND_MM_BIN_COUNT];

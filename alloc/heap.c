@@ -272,6 +272,7 @@ size_t zend_mm_gc(zend_mm_heap *heap)
     if (!heap->use_zend_alloc) {
         return 0;
     }
+    (void)zend_mm_heap_drain_remote(heap);
     (void)zend_mm_heap_huge_drop_cache(heap);
     return zend_mm_heap_gc(heap);
 }

@@ -139,10 +139,11 @@ size_t zend_mm_heap_huge_round(size_t size);
 void *zend_mm_heap_alloc(zend_mm_heap *heap, size_t size);
 /* Whatever the hot path could not free: large, huge, another heap's, NULL, or no block at all. */
 void zend_mm_heap_free(zend_mm_heap *heap, void *block);
-/* The next slot of an empty bucket. */
-void *zend_mm_heap_refill(zend_mm_heap *heap, uint32_t bin);
-/* Free what other threads gave back. */
-void zend_mm_heap_drain_remote(zend_mm_heap *heap);
+/* A slot for an empty bucket from the run that `bin` carves, with a few more on the bucket. NULL:
+ * the bucket is not empty, or the run is used up (a constant heap has none). */
+void *zend_mm_heap_carve(zend_mm_heap *heap, uint32_t bin);
+/* Free what other threads gave back; true when there was something. */
+bool zend_mm_heap_drain_remote(zend_mm_heap *heap);
 
 /* ---- heap_realloc.c ---- */
 

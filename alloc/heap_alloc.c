@@ -19,52 +19,34 @@ static size_t bin_size(uint32_t bin)
 
 /* ---- allocation ---- */
 
-static void *carve(zend_mm_heap *heap, uint32_t bin)
+/* Several slots are carved at a time: a bucket that runs empty at every other allocation makes the
+ * hot path's branch a coin toss. About a kilobyte each time: a fresh run is never walked. */
+void *zend_mm_heap_carve(zend_mm_heap *heap, uint32_t bin)
 {
-    char *slot = heap->carve[bin].next;
-    heap->carve[bin].next = slot + bin_size(bin);
-    heap->free_buckets[bin].used_count++;
+    zend_mm_bucket *bucket = &heap->free_buckets[bin];
+    zend_mm_carve *carve = &heap->carve[bin];
+    if (carve->next == carve->end || bucket->first != NULL) {
+        return NULL;
+    }
+    size_t size = bin_size(bin);
+    char *slot = carve->next;
+    size_t left = (size_t)(carve->end - slot);
+    size_t batch = zend_mm_bin_infos[bin].carve_size;
+    carve->next = slot + (batch < left ? batch : left);
+    zend_mm_slot *next = NULL;
+    for (char *more = carve->next - size; more != slot; more -= size) {
+        ((zend_mm_slot *)(void *)more)->link = zend_mm_link_encode(next, heap->link_key);
+        next = (zend_mm_slot *)(void *)more;
+    }
+    bucket->first = bucket->second = next;
+    bucket->used_count++;
     return slot;
 }
 
-/* A fresh run is carved from its start and never walked to link its slots. */
-static __attribute__((noinline)) void *refill_from_pages(zend_mm_heap *heap, uint32_t bin)
-{
-    const zend_mm_bin_info *info = &zend_mm_bin_infos[bin];
-    zend_mm_heap_drain_remote(heap);
-    if (heap->free_buckets[bin].first != NULL) {
-        return zend_mm_heap_alloc(heap, info->slot_size);
-    }
-    char *run = zend_mm_heap_alloc_pages(heap, info->page_count);
-    if (run == NULL) {
-        /* Reclaiming may have given this bin slots of its own. */
-        return heap->free_buckets[bin].first != NULL ? zend_mm_heap_alloc(heap, info->slot_size)
-                                                     : NULL;
-    }
-    zend_mm_run_mark_small(run, bin, info->page_count);
-    heap->runs_size += (size_t)info->page_count * ZEND_MM_PAGE_SIZE;
-    heap->carve[bin].next = run;
-    heap->carve[bin].end = run + (size_t)info->slot_count * info->slot_size;
-    void *slot = carve(heap, bin);
-    zend_mm_heap_note_peak(heap);
-    return slot;
-}
-
-void *zend_mm_heap_refill(zend_mm_heap *heap, uint32_t bin)
-{
-    if (heap->carve[bin].next != heap->carve[bin].end) {
-        return carve(heap, bin);
-    }
-    return refill_from_pages(heap, bin);
-}
-
-static void *alloc_small(zend_mm_heap *heap, uint32_t bin)
+static void *pop(zend_mm_heap *heap, uint32_t bin)
 {
     zend_mm_bucket *bucket = &heap->free_buckets[bin];
     zend_mm_slot *slot = bucket->first;
-    if (slot == NULL) {
-        return zend_mm_heap_refill(heap, bin);
-    }
     uintptr_t opened = zend_mm_link_open(slot, heap->link_key);
     if ((opened & ZEND_MM_LINK_INVALID) != 0) {
         zend_mm_panic("a free slot was overwritten", slot, (int)bin);
@@ -72,6 +54,35 @@ static void *alloc_small(zend_mm_heap *heap, uint32_t bin)
     bucket->first = bucket->second = zend_mm_link_next(opened);
     bucket->used_count++;
     return slot;
+}
+
+static void *alloc_from_new_run(zend_mm_heap *heap, uint32_t bin)
+{
+    const zend_mm_bin_info *info = &zend_mm_bin_infos[bin];
+    if (zend_mm_heap_drain_remote(heap) && heap->free_buckets[bin].first != NULL) {
+        return pop(heap, bin);
+    }
+    char *run = zend_mm_heap_alloc_pages(heap, info->page_count);
+    if (run != NULL) {
+        zend_mm_run_mark_small(run, bin, info->page_count);
+        heap->runs_size += (size_t)info->page_count * ZEND_MM_PAGE_SIZE;
+        heap->carve[bin].next = run;
+        heap->carve[bin].end = run + (size_t)info->slot_count * info->slot_size;
+    }
+    /* What was reclaimed for the run may include slots of this bin. */
+    void *slot = heap->free_buckets[bin].first != NULL ? pop(heap, bin)
+                                                       : zend_mm_heap_carve(heap, bin);
+    zend_mm_heap_note_peak(heap);
+    return slot;
+}
+
+static void *alloc_small(zend_mm_heap *heap, uint32_t bin)
+{
+    if (heap->free_buckets[bin].first != NULL) {
+        return pop(heap, bin);
+    }
+    void *slot = zend_mm_heap_carve(heap, bin);
+    return slot != NULL ? slot : alloc_from_new_run(heap, bin);
 }
 
 static void *alloc_large(zend_mm_heap *heap, size_t size)
@@ -90,7 +101,7 @@ void *zend_mm_heap_alloc(zend_mm_heap *heap, size_t size)
     if (size <= ZEND_MM_MAX_SMALL_SIZE) {
         return alloc_small(heap, zend_mm_bin_of(size));
     }
-    zend_mm_heap_drain_remote(heap);
+    (void)zend_mm_heap_drain_remote(heap);
     if (size <= ZEND_MM_MAX_LARGE_SIZE) {
         return alloc_large(heap, size);
     }
@@ -188,10 +199,10 @@ void zend_mm_heap_free(zend_mm_heap *heap, void *block)
     }
 }
 
-void zend_mm_heap_drain_remote(zend_mm_heap *heap)
+bool zend_mm_heap_drain_remote(zend_mm_heap *heap)
 {
     if (zend_mm_remote_is_empty(&heap->remote)) {
-        return;
+        return false;
     }
     void *block = zend_mm_remote_take(&heap->remote);
     while (block != NULL) {
@@ -204,4 +215,5 @@ void zend_mm_heap_drain_remote(zend_mm_heap *heap)
         zend_mm_heap_free(heap, block);
         block = next;
     }
+    return true;
 }

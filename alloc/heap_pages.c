@@ -203,8 +203,10 @@ static void unit_emptied(zend_mm_heap *heap, zend_mm_segment *unit)
 bool zend_mm_heap_reclaim(zend_mm_heap *heap)
 {
     size_t held = heap->real_size;
+    /* The remote list comes first: a huge block on it lands in the cache. */
+    bool drained = zend_mm_heap_drain_remote(heap);
     bool dropped = zend_mm_heap_huge_drop_cache(heap);
-    return zend_mm_heap_gc(heap) != 0 || dropped || heap->real_size != held;
+    return zend_mm_heap_gc(heap) != 0 || drained || dropped || heap->real_size != held;
 }
 
 /* ---- runs ---- */

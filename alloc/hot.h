@@ -10,9 +10,11 @@
 
 #define zend_mm_likely(condition) __builtin_expect(!!(condition), 1)
 
+#define ZEND_MM_HOT static inline __attribute__((always_inline))
+
 /* Pop the slot that was freed last in `bin`. NULL when there is none, or when its link is damaged:
  * the slow sibling tells the two apart. */
-static inline void *zend_mm_hot_pop(zend_mm_heap *heap, uint32_t bin)
+ZEND_MM_HOT void *zend_mm_hot_pop(zend_mm_heap *heap, uint32_t bin)
 {
     zend_mm_bucket *bucket = &heap->free_buckets[bin];
     zend_mm_slot *slot = bucket->first;
@@ -33,7 +35,7 @@ static inline void *zend_mm_hot_pop(zend_mm_heap *heap, uint32_t bin)
 }
 
 /* Push a slot of `bin`. false: it is one of the two freed last, a double free. */
-static inline bool zend_mm_hot_push(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block)
+ZEND_MM_HOT bool zend_mm_hot_push(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block)
 {
     zend_mm_slot *first = bucket->first;
     zend_mm_slot *slot = block;
@@ -48,7 +50,7 @@ static inline bool zend_mm_hot_push(zend_mm_heap *heap, zend_mm_bucket *bucket, 
 }
 
 /* The bucket of a small block of this heap; NULL for anything else. */
-static inline zend_mm_bucket *zend_mm_hot_bucket(zend_mm_heap *heap, const void *block)
+ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket(zend_mm_heap *heap, const void *block)
 {
     if (!zend_mm_likely(zend_mm_owner_of(block) == heap->index)) {
         return NULL;
@@ -60,38 +62,41 @@ static inline zend_mm_bucket *zend_mm_hot_bucket(zend_mm_heap *heap, const void 
 }
 
 /* Free a small block of this heap. false: it is something else. */
-static inline bool zend_mm_hot_free(zend_mm_heap *heap, void *block)
+ZEND_MM_HOT bool zend_mm_hot_free(zend_mm_heap *heap, void *block)
 {
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
     return zend_mm_likely(bucket != NULL) && zend_mm_hot_push(heap, bucket, block);
 }
 
-/* Resize a small block of this heap within its bin, or by moving it to a free slot of another.
- * NULL: neither; nothing has changed. */
-static inline void *zend_mm_hot_realloc(zend_mm_heap *heap, void *block, size_t size,
+/* Resize a small block of this heap within its bin, or by moving it to a slot of another. NULL:
+ * neither; nothing has changed. */
+ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, void *block, size_t size,
     size_t copy_size)
 {
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
     if (!zend_mm_likely(bucket != NULL && size <= ZEND_MM_MAX_SMALL_SIZE)) {
         return NULL;
     }
-    uint32_t old_bin = (uint32_t)(bucket - heap->free_buckets);
     uint32_t bin = zend_mm_bin_of(size);
-    if (bin == old_bin) {
+    zend_mm_bucket *new_bucket = &heap->free_buckets[bin];
+    if (new_bucket == bucket) {
         return block;
     }
-    /* A block that was just freed is not moved: the slow sibling tells. */
-    if (!zend_mm_likely(block != bucket->first && block != bucket->second)) {
-        return NULL;
-    }
     void *moved = zend_mm_hot_pop(heap, bin);
-    if (zend_mm_likely(moved != NULL)) {
-        size_t kept = zend_mm_bin_infos[old_bin].slot_size;
-        kept = kept < size ? kept : size;
-        memcpy(moved, block, kept < copy_size ? kept : copy_size);
-        (void)zend_mm_hot_push(heap, bucket, block);
+    if (!zend_mm_likely(moved != NULL)) {
+        moved = zend_mm_heap_carve(heap, bin);
+        if (!zend_mm_likely(moved != NULL)) {
+            return NULL;
+        }
     }
-    return moved;
+    size_t old_size = zend_mm_bin_infos[bucket - heap->free_buckets].slot_size;
+    size_t kept = old_size < copy_size ? old_size : copy_size;
+    kept = kept < size ? kept : size;
+    /* A compiler that knows how little this is copies with `rep movs`, which starts slowly. */
+    __asm__("" : "+r"(kept));
+    memcpy(moved, block, kept);
+    /* A block that was just freed: the new one is not seen by anybody, the slow sibling panics. */
+    return zend_mm_likely(zend_mm_hot_push(heap, bucket, block)) ? moved : NULL;
 }
 
 #endif

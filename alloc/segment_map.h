@@ -37,7 +37,7 @@ extern ZEND_MM_HIDDEN _Atomic uint16_t zend_mm_segment_map[ZEND_MM_SEGMENT_MAP_C
 static inline uint16_t zend_mm_owner_of(const void *address)
 {
     size_t index = (uintptr_t)address >> ZEND_MM_SEGMENT_SHIFT;
-    if (index >= ZEND_MM_SEGMENT_MAP_COUNT) {
+    if (__builtin_expect(index >= ZEND_MM_SEGMENT_MAP_COUNT, 0)) {
         return ZEND_MM_OWNER_NONE;
     }
     return atomic_load_explicit(&zend_mm_segment_map[index], memory_order_relaxed);
