@@ -49,12 +49,11 @@ static NOINLINE void *alloc_slow(zend_mm_heap *heap, size_t size, failure_mode m
     return checked(heap, zend_mm_heap_alloc(heap, size), size, mode);
 }
 
-static NOINLINE void *emalloc_small_slow(uint32_t bin)
+static NOINLINE void *emalloc_small_slow(size_t size)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
-    void *slot = zend_mm_heap_carve(heap, bin);
-    return zend_mm_likely(slot != NULL)
-        ? slot : alloc_slow(heap, zend_mm_bin_infos[bin].slot_size, OR_BAIL_OUT);
+    void *slot = zend_mm_heap_carve(heap, zend_mm_bin_of(size));
+    return zend_mm_likely(slot != NULL) ? slot : alloc_slow(heap, size, OR_BAIL_OUT);
 }
 
 static NOINLINE void *emalloc_large_slow(size_t size)
@@ -62,16 +61,16 @@ static NOINLINE void *emalloc_large_slow(size_t size)
     return alloc_slow(zend_mm_hot_heap, size, OR_BAIL_OUT);
 }
 
-static inline void *emalloc_bin(uint32_t bin)
+static inline void *emalloc_bin(size_t bin, size_t size)
 {
     void *slot = zend_mm_hot_pop(zend_mm_hot_heap, bin);
-    return zend_mm_likely(slot != NULL) ? slot : emalloc_small_slow(bin);
+    return zend_mm_likely(slot != NULL) ? slot : emalloc_small_slow(size);
 }
 
 void *_emalloc(size_t size)
 {
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
-        return emalloc_bin(zend_mm_bin_of(size));
+        return emalloc_bin(zend_mm_bin_of(size), size);
     }
     return emalloc_large_slow(size);
 }
@@ -79,7 +78,7 @@ void *_emalloc(size_t size)
 #define EMALLOC_BIN(index, slot_size, slots, pages) \
     void *_emalloc_##slot_size(void) \
     { \
-        return emalloc_bin(index); \
+        return emalloc_bin(index, slot_size); \
     }
 ZEND_MM_BINS(EMALLOC_BIN)
 #undef EMALLOC_BIN

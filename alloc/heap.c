@@ -74,6 +74,7 @@ void zend_mm_init(zend_mm_heap *heap)
     heap->huge = (zend_mm_huge_table){ 0 };
     heap->large_size = 0;
     heap->runs_size = 0;
+    heap->reserve = NULL;       /* taken with the first unit */
     heap->peak = 0;
     renew_link_key(heap);
     tsrm_startup_trace_leave(token, "zend_mm_init", "%d bins, %d run classes, rest_count = 0",

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "alloc/heap.h"
 #include "alloc/os.h"
@@ -166,13 +167,23 @@ void zend_mm_heap_huge_free_all(zend_mm_heap *heap)
 
 /* ---- resizing ---- */
 
+/* The storage moved a block to an address that cannot be a block's: copy it to one that can. The
+ * old address is gone, so there is nothing to go back to. */
+static void *realigned(zend_mm_heap *heap, void *misaligned, size_t size)
+{
+    void *block = heap->storage->handlers->_alloc(heap->storage, size);
+    if (block == NULL || !zend_mm_is_mappable(block, size)) {
+        zend_mm_panic("the storage moved a huge block to an address that is not 2 MiB-aligned",
+            misaligned, ZEND_MM_NO_BIN);
+    }
+    memcpy(block, misaligned, size);
+    zend_mm_heap_storage_free(heap, misaligned, size);
+    return block;
+}
+
 /* The block moved with its pages: the table and the map follow. */
 static void relocate(zend_mm_heap *heap, zend_mm_huge *huge, void *address, size_t size)
 {
-    if (!zend_mm_is_mappable(address, size)) {
-        zend_mm_panic("the storage moved a huge block to an address that is not 2 MiB-aligned",
-            address, ZEND_MM_NO_BIN);
-    }
     zend_mm_set_owner(huge->address, ZEND_MM_OWNER_NONE);
     zend_mm_huge_remove(&heap->huge, huge);
     zend_mm_huge_insert(&heap->huge, address, size, size);
@@ -186,6 +197,9 @@ static bool resize_mapping(zend_mm_heap *heap, zend_mm_huge *huge, size_t size, 
     void *moved = heap->storage->handlers->_realloc(heap->storage, huge->address, old_size, size);
     if (moved == NULL) {
         return false;
+    }
+    if (!zend_mm_is_mappable(moved, size)) {
+        moved = realigned(heap, moved, size);
     }
     heap->real_size -= old_size;
     add_real_size(heap, size);

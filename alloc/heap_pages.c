@@ -270,7 +270,6 @@ void zend_mm_heap_free_pages(zend_mm_heap *heap, zend_mm_segment *segment, uint3
 void zend_mm_heap_take_reserve(zend_mm_heap *heap)
 {
     uint32_t count = (uint32_t)((heap->reserve_size + ZEND_MM_PAGE_SIZE - 1) / ZEND_MM_PAGE_SIZE);
-    heap->reserve = NULL;
     if (count > 0 && count <= ZEND_MM_USABLE_PAGE_COUNT) {
         heap->reserve = alloc_run(heap, count);
     }

@@ -14,7 +14,7 @@
 
 /* Pop the slot that was freed last in `bin`. NULL when there is none, or when its link is damaged:
  * the slow sibling tells the two apart. */
-ZEND_MM_HOT void *zend_mm_hot_pop(zend_mm_heap *heap, uint32_t bin)
+ZEND_MM_HOT void *zend_mm_hot_pop(zend_mm_heap *heap, size_t bin)
 {
     zend_mm_bucket *bucket = &heap->free_buckets[bin];
     zend_mm_slot *slot = bucket->first;

@@ -1,8 +1,8 @@
 /* zend_alloc.h: the request heap, public interface of alloc/.
  *
  * Words      heap, segment (2 MiB), page (4 KiB), page run, bin, slot, huge block, storage.
- * Threads    a heap is used by the thread that owns it. Two calls may come from another thread:
- *            efree() of a live block (a remote free) and zend_mm_heap_stats().
+ * Threads    a heap is used by the thread that owns it. One call may come from another thread:
+ *            efree() of a live block (a remote free).
  * Failure    The e* family never returns NULL: at the memory limit, or when the storage is empty,
  *            the error callback runs, then zend_bailout() jumps to the nearest zend_try.
  *            Functions named *_recoverable and zend_mm_try_* return NULL instead.
