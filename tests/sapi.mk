@@ -36,7 +36,8 @@ SCRIPT_TESTS += \
 	tests/cli/startup_trace.sh \
 	tests/cli/storages.sh \
 	tests/cli/environment.sh \
-	tests/cli/progress.sh
+	tests/cli/progress.sh \
+	tests/cli/system.sh
 
 EXTRA_DIST += \
 	tests/cli/support.sh \

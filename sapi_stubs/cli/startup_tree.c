@@ -15,7 +15,7 @@
 /* A thread runs about 15 steps at its start and end, the main thread about 40. */
 #define STEPS_PER_THREAD 64
 #define INDENT 2
-#define NAME_COLUMN 52
+#define NAME_COLUMN 36
 
 #define MAIN_THREAD (-1)
 

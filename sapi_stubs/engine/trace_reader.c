@@ -272,9 +272,27 @@ static bool read_end(reader *in)
     return true;
 }
 
+/* The operands of the current line, whose letter is known: ` ID SIZE`, or ` ID` for an 'f'. */
+static bool parse_operands(reader *in, char letter, uint64_t *id, uint64_t *size)
+{
+    const char *at = in->lines.text + 1;
+    const char *end = in->lines.text + in->lines.size;
+    if (!parse_operand(in, &at, id, "an id: a plain decimal number")) {
+        return false;
+    }
+    if (letter != 'f'
+        && !parse_operand(in, &at, size, "a size: a plain decimal number that fits a size_t")) {
+        return false;
+    }
+    if (at != end) {
+        return line_reader_fail_at(&in->lines, in->lines.number, at, (size_t)(end - at),
+            "the end of the line");
+    }
+    return *size <= SIZE_MAX || line_reader_fail(&in->lines, "a size that fits a size_t");
+}
+
 static bool read_op(reader *in)
 {
-    const char *end = in->lines.text + in->lines.size;
     char letter = in->lines.size > 0 ? in->lines.text[0] : '\0';
     if (letter == 'q') {
         return read_end(in);
@@ -282,22 +300,10 @@ static bool read_op(reader *in)
     if (letter != 'a' && letter != 'r' && letter != 'f') {
         return line_reader_fail(&in->lines, "an op: 'a ID SIZE', 'r ID SIZE', 'f ID' or 'q'");
     }
-    const char *at = in->lines.text + 1;
     uint64_t id = 0;
     uint64_t size = 0;
-    if (!parse_operand(in, &at, &id, "an id: a plain decimal number")) {
+    if (!parse_operands(in, letter, &id, &size)) {
         return false;
-    }
-    if (letter != 'f' && !parse_operand(in, &at, &size, "a size: a plain decimal number that fits "
-            "a size_t")) {
-        return false;
-    }
-    if (at != end) {
-        return line_reader_fail_at(&in->lines, in->lines.number, at, (size_t)(end - at),
-            "the end of the line");
-    }
-    if (size > SIZE_MAX) {
-        return line_reader_fail(&in->lines, "a size that fits a size_t");
     }
     if (letter == 'a') {
         return take_id(in, id, in->lines.text + 2) && set_size(in, id, size)
@@ -306,13 +312,11 @@ static bool read_op(reader *in)
     if (id >= in->used_count || !in->live[id]) {
         return fail_word(in, in->lines.text + 2, "an id that is live");
     }
-    if (!set_size(in, id, size)) {
-        return false;
-    }
     if (letter == 'f') {
         in->live[id] = false;
+        return set_size(in, id, 0) && add_op(in, TRACE_FREE, id, 0);
     }
-    return add_op(in, letter == 'f' ? TRACE_FREE : TRACE_REALLOC, id, size);
+    return set_size(in, id, size) && add_op(in, TRACE_REALLOC, id, size);
 }
 
 /* ---- the whole ---- */

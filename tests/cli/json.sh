@@ -7,7 +7,7 @@ number='[0-9][0-9]*'
 row="\"requests\":$number,\"operations\":$number,\"ns_per_operation\":$number\\.[0-9][0-9]"
 row="$row,\"peak\":$number,\"real_peak\":$number,\"reset_ns\":$number}"
 
-# The same check without Python: the whole of stdout is one line of exactly these keys in this order.
+# The same check without Python: stdout is one line of exactly these keys in this order.
 shape() {
     workers="{\"worker\":0,$row"
     index=1
@@ -30,7 +30,8 @@ check "one worker: requests and operations" out '"requests":3,"operations":22,'
 
 run --json -t "$many" -n 2 "$data/small.zmt"
 check "$many workers: the documented keys" shape "$many"
-check "$many workers: the total" out "\"total\":{\"requests\":$((many * 6)),\"operations\":$((many * 44)),"
+check "$many workers: the total" out \
+    "\"total\":{\"requests\":$((many * 6)),\"operations\":$((many * 44)),"
 
 run --json --startup-trace "$data/small.zmt"
 check "with --startup-trace stdout has the object only" shape 1

@@ -14,12 +14,14 @@ run -d memory_limit=8M "$data/over_8m.zmt"
 check "exit status 255" status_is 255
 check "the message has worker and request" err "worker 0, request 2: $message"
 check "the message stands once" lines 1
-check "the request after it runs: 3 requests, 3 + 2 + 2 operations" out "     0         3            7"
+check "the request after it runs: 3 requests, 3 + 2 + 2 operations" out \
+    "     0         3            7"
 
 run -d memory_limit=8M -t "$many" -n 10 "$data/over_8m.zmt"
 check "$many workers: exit status 255" status_is 255
 check "$many workers: a message for each turn of each worker" lines $((many * 10))
-check "$many workers: all requests run" out " total $(printf '%9d %12d' $((many * 30)) $((many * 70)))"
+check "$many workers: all requests run" out \
+    " total $(printf '%9d %12d' $((many * 30)) $((many * 70)))"
 
 run -d memory_limit=8M --verify "$data/over_8m.zmt"
 check "--verify: exit status 255" status_is 255

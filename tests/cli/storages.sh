@@ -3,6 +3,9 @@
 set -u
 . "$abs_top_srcdir/tests/cli/support.sh"
 
+# With a sanitizer fewer workers: the same paths in a third of the time.
+[ "$many" -eq 1 ] || [ "$TSRMALLOC_SANITIZE" = no ] || many=3
+
 # operations FILE: what the header says, the sum that the table must show.
 operations() {
     gzip -dc "$1" | sed -n 's/^# ops: //p;/^[a-z]/q'
