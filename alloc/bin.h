@@ -38,12 +38,13 @@ typedef struct zend_mm_bin_info {
 
 extern ZEND_MM_HIDDEN const zend_mm_bin_info zend_mm_bin_infos[ZEND_MM_BIN_COUNT];
 
-/* The bin of a size up to ZEND_MM_MAX_SMALL_SIZE, at (size + 7) / 8. */
-extern ZEND_MM_HIDDEN const uint8_t zend_mm_size_bins[ZEND_MM_MAX_SMALL_SIZE / 8 + 1];
+/* The bin of each size up to ZEND_MM_MAX_SMALL_SIZE. A byte per size rather than per eight sizes:
+ * the few sizes in use share few cache lines either way, and the hot path rounds nothing. */
+extern ZEND_MM_HIDDEN const uint8_t zend_mm_size_bins[ZEND_MM_MAX_SMALL_SIZE + 1];
 
 static inline uint32_t zend_mm_bin_of(size_t size)
 {
-    return zend_mm_size_bins[(size + 7) >> 3];
+    return zend_mm_size_bins[size];
 }
 
 void zend_mm_buckets_init(zend_mm_bucket *buckets);

@@ -37,14 +37,19 @@ size_t zend_mm_heap_size(const zend_mm_heap *heap)
 
 void zend_mm_heap_note_peak(zend_mm_heap *heap)
 {
-    /* Live slots are at most all slots: below the peak even so, no sum is needed. */
-    size_t most = heap->runs_size + heap->large_size + heap->huge.size;
-    if (most <= heap->peak + heap->moving_size) {
-        return;
-    }
     size_t size = zend_mm_heap_size(heap) - heap->moving_size;
     if (size > heap->peak) {
         heap->peak = size;
+    }
+    /* Counting every slot as live, the heap has to grow by this much for a sum to be worth it. */
+    size_t most = heap->runs_size + heap->large_size + heap->huge.size;
+    heap->peak_note_at = most + most / ZEND_MM_PEAK_PRECISION;
+}
+
+void zend_mm_heap_grown(zend_mm_heap *heap)
+{
+    if (heap->runs_size + heap->large_size + heap->huge.size > heap->peak_note_at) {
+        zend_mm_heap_note_peak(heap);
     }
 }
 
@@ -74,6 +79,7 @@ void zend_mm_init(zend_mm_heap *heap)
     heap->huge = (zend_mm_huge_table){ 0 };
     heap->large_size = 0;
     heap->runs_size = 0;
+    heap->peak_note_at = 0;
     heap->reserve = NULL;       /* taken with the first unit */
     heap->peak = 0;
     renew_link_key(heap);

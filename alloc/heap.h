@@ -22,6 +22,7 @@
 #include "alloc/remote.h"
 #include "alloc/storage.h"
 
+#define ZEND_MM_PEAK_PRECISION 256      /* `peak` may miss this part of the heap */
 #define ZEND_MM_DEFAULT_COMPACT_SIZE ((size_t)2 * 1024 * 1024)
 
 /* Why the last allocation gave NULL. */
@@ -54,6 +55,7 @@ struct zend_mm_heap {
     size_t runs_size;                   /* bytes of all small runs, an upper bound of their slots */
     size_t moving_size;                 /* bytes of a block that realloc is moving: not counted twice */
     size_t peak;
+    size_t peak_note_at;                /* grown to this many bytes, `peak` is brought up to date */
     size_t real_size, real_peak;
     size_t limit;
 
@@ -94,8 +96,10 @@ zend_mm_heap *zend_mm_registry_heap(uint16_t index);
 
 void zend_mm_init(zend_mm_heap *heap);
 size_t zend_mm_heap_size(const zend_mm_heap *heap);
-/* Bring `peak` up to date; called wherever the heap takes pages, and where `peak` is read. */
+/* Bring `peak` up to date, where it is read. */
 void zend_mm_heap_note_peak(zend_mm_heap *heap);
+/* The same, wherever the heap has taken a run or a mapping, if it grew enough to matter. */
+void zend_mm_heap_grown(zend_mm_heap *heap);
 
 /* ---- heap_pages.c: page runs, segments, the limit ---- */
 

@@ -72,7 +72,7 @@ static void *alloc_from_new_run(zend_mm_heap *heap, uint32_t bin)
     /* What was reclaimed for the run may include slots of this bin. */
     void *slot = heap->free_buckets[bin].first != NULL ? pop(heap, bin)
                                                        : zend_mm_heap_carve(heap, bin);
-    zend_mm_heap_note_peak(heap);
+    zend_mm_heap_grown(heap);
     return slot;
 }
 
@@ -91,7 +91,7 @@ static void *alloc_large(zend_mm_heap *heap, size_t size)
     void *run = zend_mm_heap_alloc_pages(heap, count);
     if (run != NULL) {
         heap->large_size += (size_t)count << ZEND_MM_PAGE_SHIFT;
-        zend_mm_heap_note_peak(heap);
+        zend_mm_heap_grown(heap);
     }
     return run;
 }

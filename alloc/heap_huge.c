@@ -129,7 +129,7 @@ void *zend_mm_heap_huge_alloc(zend_mm_heap *heap, size_t size)
     }
     zend_mm_huge_insert(&heap->huge, mapping.address, block_size, mapping.mapped_size);
     set_owner(heap, mapping.address);
-    zend_mm_heap_note_peak(heap);
+    zend_mm_heap_grown(heap);
     return mapping.address;
 }
 
@@ -242,6 +242,6 @@ bool zend_mm_heap_huge_resize(zend_mm_heap *heap, zend_mm_huge *huge, size_t siz
         /* A tail that is small, or that the storage cannot take, stays with the block. */
         zend_mm_huge_resize(&heap->huge, huge, block_size, huge->mapped_size);
     }
-    zend_mm_heap_note_peak(heap);
+    zend_mm_heap_grown(heap);
     return true;
 }

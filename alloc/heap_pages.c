@@ -75,6 +75,11 @@ static void *obtain_unit(zend_mm_heap *heap)
     }
     if (heap->pool != NULL) {
         zend_mm_pool_count(heap->pool, 1);
+        /* A heap that outgrows its first segment fills the next ones; the first of an idle worker
+         * stays as small as what was touched. */
+        if (heap->segment_count > 0) {
+            zend_mm_os_advise_huge_pages(unit, heap->block_size);
+        }
     }
     return unit;
 }

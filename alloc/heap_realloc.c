@@ -90,7 +90,7 @@ static bool resize_run(zend_mm_heap *heap, void *block, uint32_t word, size_t si
     }
     heap->large_size += (size_t)new_length << ZEND_MM_PAGE_SHIFT;
     heap->large_size -= (size_t)length << ZEND_MM_PAGE_SHIFT;
-    zend_mm_heap_note_peak(heap);
+    zend_mm_heap_grown(heap);
     return true;
 }
 

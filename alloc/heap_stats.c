@@ -81,6 +81,7 @@ void zend_memory_reset_peak_usage(void)
     zend_mm_heap *heap = built_in_heap();
     if (heap != NULL) {
         heap->peak = zend_mm_heap_size(heap);
+        heap->peak_note_at = 0;
         heap->real_peak = heap->real_size;
     }
 }

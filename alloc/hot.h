@@ -30,7 +30,7 @@ ZEND_MM_HOT void *zend_mm_hot_pop(zend_mm_heap *heap, size_t bin)
     bucket->second = next;
     bucket->used_count++;
     /* More than half of a small allocation is the miss on the next pop's link: start it now. */
-    __builtin_prefetch(next);
+    __builtin_prefetch(next, 1);
     return slot;
 }
 

@@ -26,6 +26,9 @@ size_t zend_mm_os_page_size(void);
 void *zend_mm_os_map(size_t size, int file);
 void zend_mm_os_unmap(void *block, size_t size);
 
+/* Ask for huge pages behind a mapping; a hint, and nothing where the system has none. */
+void zend_mm_os_advise_huge_pages(void *block, size_t size);
+
 /* Resize a mapping of zend_mm_os_map() to new_size, in place or by moving its pages to another
  * aligned address; contents are kept. NULL when it cannot: the block is as before. */
 void *zend_mm_os_remap(void *block, size_t old_size, size_t new_size, int file);

@@ -100,6 +100,17 @@ void *zend_mm_os_map(size_t size, int file)
     return map_trimmed(size, PROT_READ | PROT_WRITE, file);
 }
 
+void zend_mm_os_advise_huge_pages(void *block, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    int saved = errno;
+    (void)madvise(block, size, MADV_HUGEPAGE);
+    errno = saved;
+#else
+    (void)block, (void)size;
+#endif
+}
+
 #ifdef __linux__
 /* Move the pages to a fresh aligned range: mremap() replaces the reservation made for them. */
 static void *move_pages(void *block, size_t old_size, size_t new_size)

@@ -288,8 +288,8 @@ ZEND_API bool zend_set_memory_limit(size_t limit);
  * Since 5.2. */
 ZEND_API size_t zend_memory_usage(int real TSRMLS_DC);
 /* The largest value of zend_memory_usage() in this request. Exact for real != 0; for real == 0 it
- * is sampled when a heap takes or gives pages and when it is read, so that it may be low by at most
- * the free slots inside the heap's own small runs. Since 5.2. */
+ * is brought up to date when the heap grows by 1/256 and when it is read, so that it may be low by at
+ * most that and the free slots inside the heap's own small runs. Never too high. Since 5.2. */
 ZEND_API size_t zend_memory_peak_usage(int real TSRMLS_DC);
 /* The peaks become the present values. Since 8.2. */
 ZEND_API void zend_memory_reset_peak_usage(void);
