@@ -229,6 +229,7 @@ static void reset(zend_mm_heap *heap)
             zend_mm_heap_reinit_first_unit(heap);
         }
     }
+    zend_mm_heap_trim_pool(heap);
     heap->overflow = false;
     heap->real_peak = heap->real_size;
     heap->peak_segment_count = heap->segment_count;
@@ -254,6 +255,7 @@ static void end(zend_mm_heap *heap)
         heap = &copy;
     }
     zend_mm_heap_give_units(heap, false);
+    zend_mm_heap_trim_pool(heap);
     storage->handlers->dtor(storage);
     zend_mm_registry_release(index);
 }

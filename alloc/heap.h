@@ -119,6 +119,8 @@ void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first);
 void zend_mm_heap_give_free_units(zend_mm_heap *heap);
 /* Give a block to the storage; real_size is the caller's. */
 void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size);
+/* Give the storage what the pool holds beyond what all heaps expect. */
+void zend_mm_heap_trim_pool(zend_mm_heap *heap);
 /* Tell the pool how many segments (1/256) this heap is expected to need. */
 void zend_mm_heap_expect(zend_mm_heap *heap, uint32_t expected);
 /* May the heap hold `size` more bytes? */

@@ -214,6 +214,14 @@ bool zend_mm_heap_reclaim(zend_mm_heap *heap)
     return zend_mm_heap_gc(heap) != 0 || drained || dropped || heap->real_size != held;
 }
 
+void zend_mm_heap_trim_pool(zend_mm_heap *heap)
+{
+    void *segment;
+    while (heap->pool != NULL && (segment = zend_mm_pool_take_excess(heap->pool)) != NULL) {
+        zend_mm_heap_storage_free(heap, segment, ZEND_MM_SEGMENT_SIZE);
+    }
+}
+
 /* ---- runs ---- */
 
 /* A run out of the segments the heap has. */

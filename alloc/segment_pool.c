@@ -32,14 +32,23 @@ void *zend_mm_pool_take(zend_mm_segment_pool *pool)
 
 bool zend_mm_pool_give(zend_mm_segment_pool *pool, void *segment)
 {
-    /* Two threads may both see room for the last one: the bound is a policy, not an invariant. */
-    int64_t existing = atomic_load_explicit(&pool->existing, memory_order_relaxed);
-    int64_t expected = atomic_load_explicit(&pool->expected, memory_order_relaxed);
-    if ((existing - 1) * ZEND_MM_POOL_FRACTION > expected) {
-        return false;
-    }
     zend_mm_tsan_release(segment);
     return ck_ring_enqueue_mpmc(&pool->ring, pool->buffer, segment);
+}
+
+void *zend_mm_pool_take_excess(zend_mm_segment_pool *pool)
+{
+    /* Claimed before it is looked at, so that two threads do not both take the last one. */
+    int64_t existing = atomic_fetch_sub_explicit(&pool->existing, 1, memory_order_relaxed);
+    int64_t expected = atomic_load_explicit(&pool->expected, memory_order_relaxed);
+    if ((existing - 1) * ZEND_MM_POOL_FRACTION > expected) {
+        void *segment = zend_mm_pool_take(pool);
+        if (segment != NULL) {
+            return segment;
+        }
+    }
+    zend_mm_pool_count(pool, 1);
+    return NULL;
 }
 
 void zend_mm_pool_count(zend_mm_segment_pool *pool, int64_t count)

@@ -1,7 +1,7 @@
 /* segment_pool: 2 MiB segments that left one heap and wait for the next, shared by all heaps of one
  * storage type. What it may keep follows from what requests used: each heap expects a number of
- * segments (a moving average of its requests' peaks, never less than it holds now), and a segment
- * is kept only while no more exist than all heaps together expect, plus one.
+ * segments (a moving average of its requests' peaks, never less than it holds now). After a request
+ * or a heap has ended, no more exist than all heaps together expect, plus one.
  */
 #ifndef TSRMALLOC_SEGMENT_POOL_H
 #define TSRMALLOC_SEGMENT_POOL_H
@@ -27,8 +27,12 @@ extern zend_mm_segment_pool zend_mm_mmap_zero_pool;
 /* A segment that is ready to be used, contents undefined; NULL when the pool is empty. */
 void *zend_mm_pool_take(zend_mm_segment_pool *pool);
 
-/* Keep `segment` for later. false: the pool has enough, the caller gives it to the storage. */
+/* Keep `segment` for later. false: the pool is full, the caller gives it to the storage. */
 bool zend_mm_pool_give(zend_mm_segment_pool *pool, void *segment);
+
+/* A segment that exists beyond what is expected, no longer counted: the caller gives it to the
+ * storage. NULL: there is none, or none in the pool. */
+void *zend_mm_pool_take_excess(zend_mm_segment_pool *pool);
 
 /* The storage made `count` segments for a heap of this pool, or (count < 0) took them back. */
 void zend_mm_pool_count(zend_mm_segment_pool *pool, int64_t count);
