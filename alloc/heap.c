@@ -226,6 +226,7 @@ static void reset(zend_mm_heap *heap)
         zend_mm_heap_give_units(heap, true);
         zend_mm_init(heap);
         if (heap->first_unit != NULL) {
+            zend_mm_heap_enlarge_first_pages(heap);
             zend_mm_heap_reinit_first_unit(heap);
         }
     }

@@ -75,8 +75,7 @@ static void *obtain_unit(zend_mm_heap *heap)
     }
     if (heap->pool != NULL) {
         zend_mm_pool_count(heap->pool, 1);
-        /* A heap that outgrows its first segment fills the next ones; the first of an idle worker
-         * stays as small as what was touched. */
+        /* A heap that outgrows its first segment fills the next ones. */
         if (heap->segment_count > 0) {
             zend_mm_os_advise_huge_pages(unit, heap->block_size);
         }
@@ -202,6 +201,18 @@ static void unit_emptied(zend_mm_heap *heap, zend_mm_segment *unit)
         give_free_unit(heap, unit);
     } else {
         heap->spare_unit = unit;
+    }
+}
+
+/* The first segment of an idle worker stays as small as what was touched, until a request has
+ * outgrown it: then all of it was. */
+void zend_mm_heap_enlarge_first_pages(zend_mm_heap *heap)
+{
+    if (heap->pool != NULL && heap->peak_segment_count > 1 && !heap->has_huge_pages) {
+        uint64_t start = zend_mm_os_now();
+        zend_mm_os_collapse_huge_pages(heap->first_unit, heap->block_size);
+        heap->storage_duration += zend_mm_os_now() - start;
+        heap->has_huge_pages = true;
     }
 }
 

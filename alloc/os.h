@@ -28,6 +28,8 @@ void zend_mm_os_unmap(void *block, size_t size);
 
 /* Ask for huge pages behind a mapping; a hint, and nothing where the system has none. */
 void zend_mm_os_advise_huge_pages(void *block, size_t size);
+/* Put huge pages behind a mapping that is in use already, contents kept; a hint as well. */
+void zend_mm_os_collapse_huge_pages(void *block, size_t size);
 
 /* Resize a mapping of zend_mm_os_map() to new_size, in place or by moving its pages to another
  * aligned address; contents are kept. NULL when it cannot: the block is as before. */

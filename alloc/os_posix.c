@@ -27,6 +27,8 @@
 
 #include "alloc/zend_alloc.h"
 
+#define MADVISE_COLLAPSE 25     /* MADV_COLLAPSE since Linux 6.1; newer than many libc headers */
+
 #ifndef MAP_ANONYMOUS
 # define MAP_ANONYMOUS MAP_ANON
 #endif
@@ -100,12 +102,28 @@ void *zend_mm_os_map(size_t size, int file)
     return map_trimmed(size, PROT_READ | PROT_WRITE, file);
 }
 
+/* Advice that the system does not know, or does not take, changes nothing. */
+static void advise(void *block, size_t size, int advice)
+{
+    int saved = errno;
+    (void)madvise(block, size, advice);
+    errno = saved;
+}
+
 void zend_mm_os_advise_huge_pages(void *block, size_t size)
 {
 #ifdef MADV_HUGEPAGE
-    int saved = errno;
-    (void)madvise(block, size, MADV_HUGEPAGE);
-    errno = saved;
+    advise(block, size, MADV_HUGEPAGE);
+#else
+    (void)block, (void)size;
+#endif
+}
+
+void zend_mm_os_collapse_huge_pages(void *block, size_t size)
+{
+#ifdef __linux__
+    zend_mm_os_advise_huge_pages(block, size);
+    advise(block, size, MADVISE_COLLAPSE);
 #else
     (void)block, (void)size;
 #endif

@@ -58,6 +58,11 @@ void zend_mm_os_advise_huge_pages(void *block, size_t size)
     (void)block, (void)size;
 }
 
+void zend_mm_os_collapse_huge_pages(void *block, size_t size)
+{
+    (void)block, (void)size;
+}
+
 void *zend_mm_os_remap(void *block, size_t old_size, size_t new_size, int file)
 {
     (void)file;
