@@ -26,11 +26,12 @@ fail() {
     exit 1
 }
 
-# missing_packages: those of the list that Debian's package database does not have.
+# missing_packages: those of the list that are not installed for this machine's own architecture.
 missing_packages() {
+    native=$(dpkg --print-architecture)
     for package in $packages; do
-        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
-            echo "$package"
+        dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null |
+            grep -qxE "installed ($native|all)" || echo "$package"
     done
 }
 

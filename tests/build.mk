@@ -3,7 +3,7 @@
 
 SCRIPT_TESTS += tests/support/selftest.sh tests/consumer/installed.sh
 dist_noinst_DATA += tests/consumer/consumer.c tests/support/check.h tests/support/check.sh \
-    tests/support/tsan.supp
+    tests/support/lsan.supp tests/support/tsan.supp
 dist_check_SCRIPTS += tests/support/driver tests/support/sum tests/support/run_long
 
 PLAIN_TESTS += tests/stress/dlopen_late

@@ -1,8 +1,8 @@
 /* entry: from STARTING to LIVE, from CLOSING to FREE, and which entry is current.
  * Owns        the new-thread handlers, the context-change handler, the list of deferred closes.
  * Thread      the thread that starts or closes the entry.
- * Invariants  I1  every id there was when the entry was opened is constructed by its owner, every
- *                 later one by its owner or by ts_allocate_id, once
+ * Invariants  I1  until an entry is LIVE only its keeper constructs in it, in the order of ids;
+ *                 afterwards ts_allocate_id does
  *             I2  an entry is emptied only by a thread that holds no slot
  * Failure     a start without memory leaves the entry STARTING, to be gone on with.
  * Tests       tests/unit/tsrm_threads.c, tests/unit/tsrm_context.c, tests/unit/tsrm_fork.c */
@@ -64,7 +64,7 @@ bool tsrm_entry_construct(struct tsrm_entry *entry, ts_rsrc_id id)
 {
     void *block = NULL;
 
-    if (tsrm_slot_get_state(entry, id) != TSRM_SLOT_EMPTY) {
+    if (!tsrm_slot_is_missing(entry, id)) {
         return true;
     }
     /* Memory before the claim: a slot once claimed always becomes ready. */
@@ -82,27 +82,32 @@ bool tsrm_entry_construct(struct tsrm_entry *entry, ts_rsrc_id id)
     return true;
 }
 
+/* Lowest id first, so that a ctor finds what was registered before it. */
 static bool entry_construct_all(struct tsrm_entry *entry)
 {
-    ts_rsrc_id ready_count = 0;
+    ts_rsrc_id id;
 
-    /* Ids that are published meanwhile come with the next round; there are at most
-     * TSRM_RSRC_ID_MAX of them. */
-    while (ready_count < tsrm_id_count()) {
-        ts_rsrc_id count = tsrm_id_count();
-        ts_rsrc_id id;
-
-        for (id = ready_count + 1; id <= count; id++) {
-            if (!tsrm_entry_construct(entry, id)) {
-                return false;
-            }
+    for (id = 1; id <= tsrm_id_count(); id++) {
+        if (!tsrm_entry_construct(entry, id)) {
+            return false;
         }
-        for (id = ready_count + 1; id <= count; id++) {
-            tsrm_slot_await_constructed(entry, id);
-        }
-        ready_count = count;
     }
     return true;
+}
+
+/* STARTING to LIVE, unless ids were published that the entry lacks: from LIVE on, new ids are
+ * ts_allocate_id's to construct. Lock not held. */
+static bool entry_starting_to_live(struct tsrm_entry *entry, ts_rsrc_id constructed_count)
+{
+    bool is_complete;
+
+    tsrm_registry_lock();
+    is_complete = constructed_count == tsrm_id_count();
+    if (is_complete && tsrm_entry_get_state(entry) == TSRM_ENTRY_STARTING) {
+        tsrm_entry_set_state(entry, TSRM_ENTRY_LIVE);
+    }
+    tsrm_registry_unlock();
+    return is_complete;
 }
 
 static void entry_run_begin_handler(struct tsrm_entry *entry)
@@ -131,20 +136,20 @@ static void entry_run_end_handler(struct tsrm_entry *entry)
 
 bool tsrm_entry_start(struct tsrm_entry *entry)
 {
+    ts_rsrc_id count;
+
     entry_run_begin_handler(entry);
     if (!entry_construct_all(entry)) {
         return false;
     }
     entry_run_end_handler(entry);
-    /* The end handler may have taken its time or allocated ids. */
-    if (!entry_construct_all(entry)) {
-        return false;
-    }
-    tsrm_registry_lock();
-    if (tsrm_entry_get_state(entry) == TSRM_ENTRY_STARTING) {
-        tsrm_entry_set_state(entry, TSRM_ENTRY_LIVE);
-    }
-    tsrm_registry_unlock();
+    /* At most TSRM_RSRC_ID_MAX times: each further round was caused by a new id. */
+    do {
+        count = tsrm_id_count();
+        if (!entry_construct_all(entry)) {
+            return false;
+        }
+    } while (!entry_starting_to_live(entry, count));
     return true;
 }
 
@@ -177,7 +182,7 @@ void tsrm_entry_close(struct tsrm_entry *entry)
         return;
     }
     tsrm_registry_lock();
-    entry->closer = &tsrm_thread;
+    entry->keeper = &tsrm_thread;
     entry->next = tsrm_registry.deferred_entries;
     tsrm_registry.deferred_entries = entry;
     atomic_fetch_add(&tsrm_registry.deferred_count, 1);
@@ -191,7 +196,7 @@ static struct tsrm_entry *deferred_take(void)
     struct tsrm_entry *entry;
 
     tsrm_registry_lock();
-    while (*link != NULL && (*link)->closer != &tsrm_thread) {
+    while (*link != NULL && (*link)->keeper != &tsrm_thread) {
         link = &(*link)->next;
     }
     entry = *link;
@@ -226,7 +231,7 @@ static bool entry_survives_fork(const struct tsrm_entry *entry, const struct tsr
     /* Contexts belong to no thread, except while one makes or ends them. */
     return entry == home || entry == tsrm_thread.current || state == TSRM_ENTRY_FREE ||
            (state == TSRM_ENTRY_LIVE && entry->kind == TSRM_ENTRY_OF_CONTEXT) ||
-           (state == TSRM_ENTRY_CLOSING && entry->closer == &tsrm_thread);
+           (state == TSRM_ENTRY_CLOSING && entry->keeper == &tsrm_thread);
 }
 
 static void deferred_keep_own(void)
@@ -235,7 +240,7 @@ static void deferred_keep_own(void)
     unsigned count = 0;
 
     while (*link != NULL) {
-        if ((*link)->closer == &tsrm_thread) {
+        if ((*link)->keeper == &tsrm_thread) {
             link = &(*link)->next;
             count++;
         } else {

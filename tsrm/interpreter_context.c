@@ -17,7 +17,7 @@ void *tsrm_new_interpreter_context(void)
     bool is_ready;
 
     tsrm_registry_lock();
-    context = tsrm_entry_open(TSRM_ENTRY_OF_CONTEXT);
+    context = tsrm_entry_open(TSRM_ENTRY_OF_CONTEXT, &tsrm_thread);
     tsrm_registry_unlock();
     if (context == NULL) {
         return NULL;

@@ -123,7 +123,7 @@ static struct tsrm_entry *entry_make(void)
     return entry;
 }
 
-struct tsrm_entry *tsrm_entry_open(enum tsrm_entry_kind kind)
+struct tsrm_entry *tsrm_entry_open(enum tsrm_entry_kind kind, const void *keeper)
 {
     struct tsrm_entry *entry = tsrm_registry.free_entries;
 
@@ -144,8 +144,7 @@ struct tsrm_entry *tsrm_entry_open(enum tsrm_entry_kind kind)
     entry->begun = false;
     entry->finished = false;
     entry->user_count = 0;
-    entry->closer = NULL;
-    entry->opening_id_count = tsrm_id_count();
+    entry->keeper = keeper;
     atomic_store_explicit(&entry->thread_key, tsrm_os_thread_key(tsrm_os_thread_id()),
                           memory_order_relaxed);
     tsrm_entry_set_state(entry, TSRM_ENTRY_STARTING);

@@ -27,8 +27,8 @@
 
 enum tsrm_entry_state {
     TSRM_ENTRY_FREE,      /* on the free list */
-    TSRM_ENTRY_STARTING,  /* its ctors are running for the first time */
-    TSRM_ENTRY_LIVE,
+    TSRM_ENTRY_STARTING,  /* its keeper runs the ctors for all ids there are, lowest first */
+    TSRM_ENTRY_LIVE,      /* lacks no id but those being allocated since */
     TSRM_ENTRY_CLOSING,   /* its dtors are running; nothing new is constructed */
     TSRM_ENTRY_CLOSED,    /* emptied by another thread, still the home of its own */
     TSRM_ENTRY_ABANDONED, /* its thread stayed in the parent of a fork */
@@ -57,8 +57,8 @@ struct tsrm_entry {
     bool begun;                   /* owner only: the begin handler has run */
     bool finished;                /* owner only: the end handler has run */
     int user_count;               /* lock: registry; threads that have this context current */
-    ts_rsrc_id opening_id_count;  /* lock: registry; the ids that its owner constructs itself */
-    const void *closer;           /* lock: registry; the thread that deferred closing it */
+    const void *keeper;           /* lock: registry; the thread that starts it or has put off
+                                     closing it, by the address of its tsrm_thread */
     struct tsrm_entry *next;      /* lock: registry; free list or deferred list */
     atomic_uchar slot_states[TSRM_RSRC_ID_MAX]; /* atomic: see slot.c */
     _Atomic(void *) slots[TSRM_RSRC_ID_MAX];    /* atomic: ordered by slot_states */
@@ -97,7 +97,7 @@ struct tsrm_registry {
     size_t open_count;                /* lock: registry; entries STARTING or LIVE */
     size_t thread_count;              /* lock: registry; the homes of threads among them */
     struct tsrm_entry *free_entries;  /* lock: registry */
-    struct tsrm_entry *deferred_entries; /* lock: registry; CLOSING, to be emptied by closer */
+    struct tsrm_entry *deferred_entries; /* lock: registry; CLOSING, to be emptied by keeper */
     atomic_uint deferred_count;       /* written under lock: registry; atomic: a hint for the
                                          thread that deferred, which wrote it itself */
 };
@@ -121,9 +121,10 @@ void tsrm_registry_drop_ids(void);
 /* True if a thread or context of now or earlier still needs the id table. Lock held. */
 bool tsrm_registry_is_in_use(void);
 
-/* An entry for the caller to fill, STARTING; NULL when memory is out or TSRM is not started.
- * Lock held. */
-struct tsrm_entry *tsrm_entry_open(enum tsrm_entry_kind kind) TSRM_MUST_CHECK;
+/* An entry for the thread `keeper` to fill, STARTING; NULL when memory is out or TSRM is not
+ * started. Lock held. */
+struct tsrm_entry *tsrm_entry_open(enum tsrm_entry_kind kind,
+                                   const void *keeper) TSRM_MUST_CHECK;
 /* Moves an open entry to CLOSING. Lock held. */
 void tsrm_entry_open_to_closing(struct tsrm_entry *entry);
 /* Puts an entry whose slots are all empty on the free list and wakes who waits. Lock held. */

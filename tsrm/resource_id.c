@@ -147,18 +147,20 @@ static ts_rsrc_id id_prepare(const struct tsrm_resource_type *type, bool is_fast
     return id;
 }
 
-/* The open entry at `index` if its slot was claimed for this thread to construct. Lock held. */
+/* The entry at `index` if its slot was claimed for this thread to construct. Lock held. */
 static struct tsrm_entry *entry_claim(size_t index, ts_rsrc_id id)
 {
     struct tsrm_entry *entry = tsrm_registry.entries[index];
+    enum tsrm_entry_state state = tsrm_entry_get_state(entry);
 
-    /* An entry opened after the id was published is its owner's to construct, and no block was
-     * counted for it. */
-    if (!tsrm_entry_is_open(entry) || entry->opening_id_count >= id ||
-        !tsrm_slot_claim(entry, id)) {
+    /* A starting thread constructs in the order of ids what it lacks, the new id too, before it
+     * is LIVE; unless that thread is us, inside one of its ctors. So a claim here means that the
+     * entry was open when the id was published, and a block was counted for it. */
+    if (state != TSRM_ENTRY_LIVE &&
+        !(state == TSRM_ENTRY_STARTING && entry->keeper == &tsrm_thread)) {
         return NULL;
     }
-    return entry;
+    return tsrm_slot_claim(entry, id) ? entry : NULL;
 }
 
 /* Constructs the resource wherever it is missing; returns the number of threads. */
@@ -183,7 +185,7 @@ static int id_construct_everywhere(ts_rsrc_id id, struct block_list *blocks)
     return constructed_count;
 }
 
-/* Waits for the threads that were constructing the resource themselves. */
+/* Waits for threads that asked for the resource early and are constructing it themselves. */
 static void id_await_everywhere(ts_rsrc_id id)
 {
     size_t i;

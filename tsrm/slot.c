@@ -10,10 +10,11 @@
  * Why nobody waits for ever: let thread A, holding slots up to id a, wait for a slot of id k. By
  * I3 k > a. The slot is held by some B; B, if it waits at all, waits for an id above all that it
  * holds, so above k. Along any chain of waiters the awaited ids rise, so no chain is a circle. A
- * thread that closes an entry holds nothing and goes down through the ids; whoever waits for one
- * of its slots waits for one that is held by a callback, which ends by the argument above.
+ * thread that closes an entry holds nothing between its dtors, and only waits for slots that some
+ * callback holds, which ends by the argument above. Nobody waits for a slot that is merely empty:
+ * a starting thread constructs its own, and is not waited for.
  * Where I3 forbids to wait, the caller goes on without: the holder finishes what it began, and a
- * freed id is destroyed by whoever leaves the slot last (release). */
+ * freed id is destroyed by whoever leaves the slot last (slot_release). */
 #include "config.h"
 
 #include "tsrm/slot.h"
@@ -102,6 +103,11 @@ static bool slot_swap_state(struct tsrm_entry *entry, ts_rsrc_id id, enum tsrm_s
 static bool id_has_phase(ts_rsrc_id id, enum tsrm_id_phase phase)
 {
     return atomic_load(&tsrm_id_type(id)->phase) == (unsigned char)phase;
+}
+
+bool tsrm_slot_is_missing(const struct tsrm_entry *entry, ts_rsrc_id id)
+{
+    return id_has_phase(id, TSRM_ID_LIVE) && tsrm_slot_get_state(entry, id) == TSRM_SLOT_EMPTY;
 }
 
 bool tsrm_slot_claim(struct tsrm_entry *entry, ts_rsrc_id id)

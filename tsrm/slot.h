@@ -32,6 +32,8 @@ void *tsrm_slot_alloc(ts_rsrc_id id) TSRM_MUST_CHECK;
 enum tsrm_slot_state tsrm_slot_get_state(const struct tsrm_entry *entry, ts_rsrc_id id);
 void *tsrm_slot_resource(const struct tsrm_entry *entry, ts_rsrc_id id);
 
+/* True if a claim could succeed now; asked before memory is got for it. */
+bool tsrm_slot_is_missing(const struct tsrm_entry *entry, ts_rsrc_id id);
 /* empty -> constructing; false if it is not empty or the id is not live. The caller keeps the
  * entry open: it is its owner and starting it, or has the registry locked. */
 bool tsrm_slot_claim(struct tsrm_entry *entry, ts_rsrc_id id) TSRM_MUST_CHECK;

@@ -76,7 +76,7 @@ static struct tsrm_entry *home_open(void)
 
     close_entry_of_dead_thread();
     tsrm_registry_lock();
-    home = tsrm_entry_open(TSRM_ENTRY_OF_THREAD);
+    home = tsrm_entry_open(TSRM_ENTRY_OF_THREAD, &tsrm_thread);
     if (home == NULL) {
         goto fail_open;
     }
@@ -146,7 +146,7 @@ static void *current_resource_slow(struct tsrm_entry *entry, ts_rsrc_id id)
     void *block = NULL;
     bool claimed;
 
-    if (tsrm_slot_get_state(entry, id) == TSRM_SLOT_EMPTY) {
+    if (tsrm_slot_is_missing(entry, id)) {
         if (tsrm_slot_has_block(id)) {
             block = tsrm_slot_alloc(id);
             if (block == NULL) {

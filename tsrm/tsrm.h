@@ -143,14 +143,14 @@ TSRM_API ts_rsrc_id ts_allocate_fast_id(ts_rsrc_id *rsrc_id, size_t *offset, siz
                                         ts_allocate_dtor dtor);
 
 /* Returns resource `id` of a thread, or its `tsrm_ls` when id is 0.
- * `th_id` NULL or the caller's own: the calling thread's current context; its entry is made if it
- * has none. On the first call in a thread, all ids allocated so far are constructed before it
- * returns, except that inside a ctor it does not wait for resources with lower ids than those it
- * is constructing itself.
+ * `th_id` NULL or the caller's own: the calling thread's current context. The first call in a
+ * thread makes its entry and constructs all ids there are, lowest first, before it returns. A
+ * resource that another thread is just constructing here is waited for, unless the caller is
+ * inside a callback for the same or a higher id: then the result is NULL.
  * Another thread's `th_id`: what that thread has, valid while it lives; never creates anything.
  * Returns NULL when the id is not allocated or was freed, the other thread has no entry or no
- * such resource (yet), memory is out, TSRM is not started, or the calling thread is past its last
- * pthread destructor round.
+ * such resource (yet), memory is out (the next call tries again), TSRM is not started, or the
+ * calling thread is past its last pthread destructor round.
  * Thread: any. Since PHP 4. */
 TSRM_API void *ts_resource_ex(ts_rsrc_id id, THREAD_T *th_id);
 
@@ -158,14 +158,15 @@ TSRM_API void *ts_resource_ex(ts_rsrc_id id, THREAD_T *th_id);
 
 /* Calls cb with every live thread's copy of resource `id`, in the caller; no copy goes away while
  * cb looks at it.
- * Thread: any; what cb does with the copies of running threads must be safe for them. Since PHP
- * 8.3. */
+ * Thread: any; what cb does with the copies of running threads must be safe for them. Since
+ * PHP 8. */
 TSRM_API void ts_apply_for_id(ts_rsrc_id id, void (*cb)(void *resource));
 
 /* Destroys resource `id` in all threads, in the caller, and retires the id: threads read NULL
- * from then on and new threads do not construct it. All dtors have ended when it returns, except,
- * inside a ctor or dtor, those that other threads are running for ids not higher than the
- * caller's own. No-op for an id that is free or was never allocated.
+ * from then on and new threads do not construct it. All dtors have ended when it returns; except
+ * that, called inside a callback for the same or a higher id, it leaves a resource that another
+ * callback is at work on to be destroyed when that one returns. No-op for an id that was freed
+ * before or never allocated.
  * Thread: any; nobody may use the resource any more. Since PHP 4. */
 TSRM_API void ts_free_id(ts_rsrc_id id);
 
@@ -188,16 +189,17 @@ TSRM_API size_t tsrm_thread_count(void);
 /* The calling thread. Since PHP 4. */
 TSRM_API THREAD_T tsrm_thread_id(void);
 
-/* True in the thread that called tsrm_startup. Since PHP 7.3. */
+/* True in the thread that called tsrm_startup, and after a fork in the child's only thread. Since
+ * PHP 7. */
 TSRM_API bool tsrm_is_main_thread(void);
 
-/* True from the beginning of tsrm_shutdown to the next tsrm_startup. Since PHP 7.3. */
+/* True from the beginning of tsrm_shutdown to the next tsrm_startup. Since PHP 7. */
 TSRM_API bool tsrm_is_shutdown(void);
 
 /* True if the calling thread has a current entry. Since PHP 8.3. */
 TSRM_API bool tsrm_is_managed_thread(void);
 
-/* "POSIX Threads" or "Windows Threads". Since PHP 7.3. */
+/* "POSIX Threads" or "Windows Threads". Since PHP 7. */
 TSRM_API const char *tsrm_api_name(void);
 
 /* The calling thread's `tsrm_ls`, or NULL if it has none; never creates one. Since PHP 7.0. */
@@ -211,8 +213,8 @@ TSRM_API void *tsrm_get_ls_cache(void);
 TSRM_API void *tsrm_set_new_thread_begin_handler(tsrm_thread_begin_func_t handler);
 TSRM_API void *tsrm_set_new_thread_end_handler(tsrm_thread_end_func_t handler);
 
-/* Sets what runs at the end of tsrm_shutdown; returns the handler before. Thread: any. Since PHP
- * 7.4. */
+/* Sets what runs at the end of tsrm_shutdown; returns the handler before.
+ * Thread: any. Since PHP 8. */
 TSRM_API void *tsrm_set_shutdown_handler(tsrm_shutdown_func_t handler);
 
 /* ---- interpreter contexts: entries that belong to no thread and can be made current in any. PHP
@@ -245,7 +247,7 @@ TSRM_API void tsrm_mutex_free(MUTEX_T mutex);
 TSRM_API int tsrm_mutex_lock(MUTEX_T mutex);
 TSRM_API int tsrm_mutex_unlock(MUTEX_T mutex);
 
-/* One lock of the process around getenv, setenv and putenv. Not recursive. Since PHP 7.3. */
+/* One lock of the process around getenv, setenv and putenv. Not recursive. Since PHP 7. */
 TSRM_API void tsrm_env_lock(void);
 TSRM_API void tsrm_env_unlock(void);
 

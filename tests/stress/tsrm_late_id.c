@@ -29,7 +29,7 @@ static atomic_int published_count;
 static atomic_bool stop;
 static atomic_long ctor_total, dtor_total;
 static struct gate readers_ready = GATE_INIT;
-static int ids_per_allocator = 20;
+static int ids_per_allocator = 100;
 
 static void ledger_dtor(void *resource, void ***tsrm_ls)
 {
@@ -46,8 +46,8 @@ static void ledger_dtor(void *resource, void ***tsrm_ls)
     }
 }
 
-/* Which id a ctor runs for: the one whose slot holds the resource. The allocator has stored the
- * id in `where` of its own stack, which no ctor elsewhere knows, so the slots are searched. */
+/* Which id a ctor runs for: the one whose slot holds the resource. Each allocator keeps its ids
+ * to itself, so a ctor in a starting thread cannot know them. */
 static ts_rsrc_id id_of(const void *resource, void ***tsrm_ls)
 {
     ts_rsrc_id id;
@@ -117,15 +117,19 @@ static void *reader(void *arg)
     return arg;
 }
 
-static void *short_life(void *arg)
+/* Starts, and stays until one more id is there than when it had started. */
+static void *short_life(void *ends_by_itself)
 {
-    int count = published_count;
     TSRMLS_FETCH();
+    int count = published_count;
 
-    (void)count;
     CHECK(tsrm_ls != NULL);
     look_at_all(tsrm_ls);
-    if (arg != NULL) {
+    while (!stop && published_count == count) {
+        look_at_all(tsrm_ls);
+    }
+    look_at_all(tsrm_ls);
+    if (ends_by_itself == NULL) {
         ts_free_thread();
     }
     return NULL;

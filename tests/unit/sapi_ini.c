@@ -1,4 +1,6 @@
 /* The configuration: what memory_limit takes and what it refuses. */
+#include "config.h"
+
 #include <criterion/criterion.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,4 +1,6 @@
 /* The order of calls of the whole lifecycle, and what happens when a step fails or bails out. */
+#include "config.h"
+
 #include <criterion/criterion.h>
 #include <stdint.h>
 

@@ -1,4 +1,6 @@
 /* The module registry: order of start and end, refusals, globals. */
+#include "config.h"
+
 #include <criterion/criterion.h>
 
 #include "module_registry.h"

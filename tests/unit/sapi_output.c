@@ -1,4 +1,6 @@
-/* What a SAPI sends and reads: sapi_write, sapi_flush, sapi_read_post_block, sapi_getenv, reports. */
+/* What a SAPI sends and reads: output, flush, the body, variables, reports. */
+#include "config.h"
+
 #include <criterion/criterion.h>
 
 #include "sapi_support.h"

@@ -1,5 +1,5 @@
 /* The whole lifecycle on many threads at once; a plain program, so that it runs under TSan.
- * Every worker replays the same trace, some requests hit the limit, the modules count per thread. */
+ * Every worker replays the same trace, some requests hit the limit, a module counts per thread. */
 #include "config.h"
 
 #include <stdio.h>

@@ -1,5 +1,7 @@
 /* The trace reader: what it makes of good files, and the exact complaint about every kind of bad
  * one. It is linked without the heap. */
+#include "config.h"
+
 #include <criterion/criterion.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -211,7 +213,8 @@ Test(trace_reader, a_good_trace_becomes_ops_and_requests)
 Test(trace_reader, a_freed_id_need_not_be_the_last_one_freed)
 {
     trace out;
-    cr_expect(read_text(HEADER(2, 6, 1, 2) "a 0 1\na 1 1\nf 0\nf 1\na 0 2\nq\n", &out), "%s", error);
+    cr_expect(read_text(HEADER(2, 6, 1, 2) "a 0 1\na 1 1\nf 0\nf 1\na 0 2\nq\n", &out), "%s",
+        error);
     trace_free(&out);
 }
 
@@ -222,6 +225,27 @@ Test(trace_reader, unknown_header_lines_are_comments)
         "# requests: 1\n# peak-bytes: 0\nq\n", &out), "%s", error);
     cr_expect(out.header_line_count == 8);
     trace_free(&out);
+}
+
+/* What cannot be seen to be wrong (a letter of the source, a size within the peak) is accepted; the
+ * rest must be refused with a line, and nothing may crash. */
+Test(trace_reader, a_file_with_any_byte_changed_is_refused_with_a_line_or_is_a_trace)
+{
+    static const char others[] = "\n 0129afqr#-";
+    char changed[sizeof(good_text)];
+    for (size_t byte = 0; byte < sizeof(good_text) - 1; byte++) {
+        for (const char *other = others; *other != '\0'; other++) {
+            trace out;
+            memcpy(changed, good_text, sizeof(changed));
+            changed[byte] = *other;
+            if (read_text(changed, &out)) {
+                cr_expect(out.ops[out.op_count - 1].kind == TRACE_END);
+                trace_free(&out);
+            } else {
+                cr_expect(strstr(error, ": found '") != NULL, "%s", error);
+            }
+        }
+    }
 }
 
 Test(trace_reader, a_gzip_file_reads_like_the_plain_one)

@@ -1,4 +1,6 @@
 /* The replay of traces, on a heap that this file fakes: it can lie, overwrite and fail. */
+#include "config.h"
+
 #include <criterion/criterion.h>
 #include <setjmp.h>
 #include <stdint.h>

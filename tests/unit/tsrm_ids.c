@@ -198,6 +198,24 @@ Test(tsrm_ids, a_size_that_cannot_be_had_is_a_clean_error)
     cr_assert_eq(ts_allocate_id(&id, 8, NULL, NULL), 1);
 }
 
+Test(tsrm_ids, a_thread_s_table_never_moves)
+{
+    void ***tsrm_ls = (void ***)ts_resource(0);
+    void **storage = *tsrm_ls;
+    ts_rsrc_id first, id = 0;
+    int i;
+
+    cr_assert_neq(ts_allocate_id(&first, 8, NULL, NULL), 0);
+    for (i = 1; i < TSRM_RSRC_ID_MAX; i++) {
+        void *resource = storage[first - 1];
+
+        cr_assert_neq(ts_allocate_id(&id, 1, NULL, NULL), 0);
+        cr_assert(*tsrm_ls == storage && storage[first - 1] == resource);
+    }
+    cr_assert_eq(ts_resource(0), tsrm_ls);
+    cr_assert_eq(storage[id - 1], ts_resource(id));
+}
+
 Test(tsrm_ids, freeing_an_id_destroys_it_in_every_thread_once)
 {
     struct workers workers = {.ready = GATE_INIT, .go = GATE_INIT};

@@ -34,7 +34,7 @@ static void begin(void)
     cr_assert_eq(tsrm_startup(1, 1, 0, NULL), 1);
     cr_assert_neq(ts_allocate_id(&id, 40, ctor, dtor), 0);
     tsrm_registry_lock();
-    entry = tsrm_entry_open(TSRM_ENTRY_OF_CONTEXT);
+    entry = tsrm_entry_open(TSRM_ENTRY_OF_CONTEXT, NULL);
     tsrm_registry_unlock();
     cr_assert_not_null(entry);
 }
@@ -128,7 +128,7 @@ static void await_lower_and_equal(void *resource)
 
     (void)resource;
     tsrm_registry_lock();
-    other = tsrm_entry_open(TSRM_ENTRY_OF_CONTEXT);
+    other = tsrm_entry_open(TSRM_ENTRY_OF_CONTEXT, NULL);
     tsrm_registry_unlock();
     cr_assert_not_null(other);
     /* Nobody will ever construct this: to wait for it would be for ever. */

@@ -282,6 +282,74 @@ Test(tsrm_threads, handlers_run_before_and_after_all_ctors_and_may_allocate_ids)
     cr_assert_eq(tsrm_set_new_thread_end_handler(NULL), (void *)(uintptr_t)end_handler);
 }
 
+static struct gate meeting = GATE_INIT, released = GATE_INIT;
+static ts_rsrc_id meeting_id;
+
+static void meeting_ctor(void *resource, void ***tsrm_ls)
+{
+    (void)resource;
+    if (tsrm_ls == tsrm_get_ls_cache() && !tsrm_is_main_thread()) {
+        gate_rise(&meeting);
+        gate_pass(&meeting, 2);
+    }
+}
+
+Test(tsrm_threads, thread_starts_run_in_parallel, .timeout = 60)
+{
+    pthread_t first, second;
+
+    /* Each start ends only when the other is inside its ctor too. */
+    cr_assert_neq(ts_allocate_id(&meeting_id, 8, meeting_ctor, NULL), 0);
+    first = thread_run(start_and_leave, NULL);
+    second = thread_run(start_and_leave, NULL);
+    cr_assert_not_null(thread_result(first));
+    cr_assert_not_null(thread_result(second));
+}
+
+static void stopping_ctor(void *resource, void ***tsrm_ls)
+{
+    (void)resource;
+    (void)tsrm_ls;
+    if (!tsrm_is_main_thread()) {
+        gate_open(&meeting, 1);
+        gate_pass(&released, 1);
+    }
+}
+
+static ts_rsrc_id late_id;
+static atomic_int late_count, early_late_count;
+
+static void late_ctor(void *resource, void ***tsrm_ls)
+{
+    (void)resource;
+    late_count++;
+    early_late_count += (*tsrm_ls)[ids[ID_COUNT - 1] - 1] == NULL;
+}
+
+static void *start_and_look(void *arg)
+{
+    (void)arg;
+    return ts_resource(0) != NULL ? ts_resource(late_id) : NULL;
+}
+
+Test(tsrm_threads, a_late_id_neither_overtakes_nor_waits_for_the_ctors_of_a_starting_thread,
+     .timeout = 60)
+{
+    pthread_t thread;
+
+    ts_free_id(ids[ID_COUNT - 1]);
+    cr_assert_neq(ts_allocate_id(&meeting_id, 8, stopping_ctor, NULL), 0);
+    cr_assert_neq(ts_allocate_id(&ids[ID_COUNT - 1], 8, ctor, NULL), 0);
+    thread = thread_run(start_and_look, NULL);
+    gate_pass(&meeting, 1);
+    cr_assert_neq(ts_allocate_id(&late_id, 8, late_ctor, NULL), 0);
+    cr_assert_eq(late_count, 1);
+    gate_open(&released, 1);
+    cr_assert_not_null(thread_result(thread));
+    cr_assert_eq(late_count, 2);
+    cr_assert_eq(early_late_count, 0);
+}
+
 static struct gate worker_gate = GATE_INIT, worker_count = GATE_INIT;
 
 static void *idle_worker(void *arg)

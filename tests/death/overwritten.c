@@ -1,0 +1,165 @@
+/* A free slot that something wrote to: found when the slot is popped, if the write hit bits that no
+ * address has. A link is stored byte-swapped, so those are its first 17 bits and its last three. */
+#include "config.h"
+
+#include "tests/death/death.h"
+
+#define OVERWRITTEN "a free slot was overwritten"
+
+typedef struct damage {
+    size_t size;
+    unsigned char *slot;
+    unsigned int byte;
+    unsigned char flip;
+    void (*use)(size_t size);
+} damage;
+
+static void *volatile popped;
+
+static void pop(size_t size)
+{
+    popped = _emalloc(size);
+}
+
+static void overwrite_and_use(void *arg)
+{
+    damage *plan = arg;
+    plan->slot[plan->byte] ^= plan->flip;
+    plan->use(plan->size);
+}
+
+/* Two free slots of the bin, so that the first one's link is not the end of the list. */
+static damage new_damage(size_t size)
+{
+    void *next = emalloc(size);
+    damage plan = { .size = size, .slot = emalloc(size), .use = pop };
+    efree(next);
+    efree(plan.slot);
+    return plan;
+}
+
+static void check_flip(damage *plan, unsigned int byte, unsigned char flip)
+{
+    plan->byte = byte;
+    plan->flip = flip;
+    check_panic(overwrite_and_use, plan, OVERWRITTEN, plan->slot,
+        (int)zend_mm_bin_of(plan->size));
+}
+
+/* Byte 0 holds address bits 56-63, byte 1 bits 48-55, byte 7 bits 0-7. */
+static void test_flips(void)
+{
+    damage plan = new_damage(unknown(100));
+    CHECK_CASE("each flipped bit of the first two bytes of a slot is caught");
+    for (unsigned int bit = 0; bit < 16; bit++) {
+        check_flip(&plan, bit / 8, (unsigned char)(1u << bit % 8));
+    }
+    CHECK_CASE("each flipped bit above the address space is caught");
+    for (unsigned int bit = ZEND_MM_ADDRESS_BITS; bit < 64; bit++) {
+        check_flip(&plan, 7 - bit / 8, (unsigned char)(1u << bit % 8));
+    }
+    CHECK_CASE("each flipped bit of the alignment is caught");
+    for (unsigned int bit = 0; bit < 3; bit++) {
+        check_flip(&plan, 7, (unsigned char)(1u << bit));
+    }
+    CHECK_CASE("every other value of the first byte is caught");
+    for (unsigned int flip = 1; flip < 256; flip += 2) {
+        check_flip(&plan, 0, (unsigned char)flip);
+    }
+}
+
+static void test_bins(void)
+{
+    CHECK_CASE("in every bin, slots of 8 bytes too, an overwritten first byte is caught");
+    for (int bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
+        damage plan = new_damage(unknown(zend_mm_bin_infos[bin].slot_size));
+        check_flip(&plan, 0, 0xff);
+        check_flip(&plan, 7, 0x07);
+    }
+}
+
+static void pop_constant(size_t size)
+{
+    (void)size;
+    popped = _emalloc_112();
+}
+
+static void pop_in_heap(size_t size)
+{
+    popped = zend_mm_alloc(zend_mm_get_heap(), size);
+}
+
+static void try_pop_in_heap(size_t size)
+{
+    popped = zend_mm_try_alloc(zend_mm_get_heap(), size);
+}
+
+static void move_there(size_t size)
+{
+    popped = erealloc(emalloc(unknown(1000)), size);
+}
+
+static void collect(size_t size)
+{
+    (void)size;
+    (void)zend_mm_gc(zend_mm_get_heap());
+}
+
+static void test_every_pop(void)
+{
+    CHECK_CASE("every way to take a slot catches an overwritten one");
+    void (*const ways[])(size_t) = { pop_constant, pop_in_heap, try_pop_in_heap, move_there };
+    damage plan = new_damage(unknown(100));
+    for (size_t index = 0; index < 4; index++) {
+        plan.use = ways[index];
+        check_flip(&plan, 0, 0xff);
+    }
+    CHECK_CASE("a gc catches an overwritten slot");
+    plan.use = collect;
+    check_flip(&plan, 0, 0xff);
+}
+
+static void test_last_slot(void)
+{
+    CHECK_CASE("an overwritten link of the last free slot is caught");
+    end_request();
+    damage plan = { .size = unknown(100), .slot = emalloc(unknown(100)), .use = pop };
+    efree(plan.slot);
+    check_flip(&plan, 0, 0x80);
+    check_flip(&plan, 7, 0x01);
+}
+
+/* The usual accident: a string that is written over the end of its block. */
+static void write_over_the_end(void *arg)
+{
+    damage *plan = arg;
+    memset(plan->slot - plan->size, 'x', plan->size + 8);
+    plan->use(plan->size);
+}
+
+static void test_overflow(void)
+{
+    CHECK_CASE("text written over the end of a block into a free slot is caught");
+    uintptr_t text;
+    memset(&text, 'x', sizeof text);
+    /* The request's key decides what the text decodes to; one key in a million lets it pass. */
+    do {
+        end_request();
+    } while (((text ^ zend_mm_get_heap()->link_key) & ZEND_MM_LINK_INVALID) == 0);
+    void *block = emalloc(unknown(112));
+    damage plan = { .size = unknown(112), .slot = emalloc(unknown(112)), .use = pop };
+    efree(plan.slot);
+    CHECK((unsigned char *)block + 112 == plan.slot);
+    check_panic(write_over_the_end, &plan, OVERWRITTEN, plan.slot, 10);
+}
+
+int main(void)
+{
+    begin_memory_manager();
+    test_flips();
+    test_bins();
+    test_every_pop();
+    test_last_slot();
+    test_overflow();
+    return check_summary();
+}

@@ -1,0 +1,198 @@
+/* The validator: a heap in use is valid, and each broken invariant is found and named. */
+#include "config.h"
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/alloc_support.h"
+
+static zend_mm_heap *heap;
+static char *small, *large, *huge;
+static zend_mm_segment *segment;
+
+/* A heap with something of everything: a free slot, live and free runs, a huge block, a cached one. */
+static void begin(void)
+{
+    heap = new_counted_heap(2 * MIB, ZEND_MM_DEFAULT_RESERVE_SIZE, 0);
+    cr_assert_not_null(heap);
+    small = zend_mm_alloc(heap, 1000);
+    zend_mm_free(heap, zend_mm_alloc(heap, 1000));
+    void *hole = zend_mm_alloc(heap, 20000);
+    large = zend_mm_alloc(heap, 5 * ZEND_MM_PAGE_SIZE);
+    zend_mm_free(heap, hole);
+    huge = zend_mm_alloc(heap, 3 * MIB);
+    zend_mm_free(heap, zend_mm_alloc(heap, 9 * MIB));
+    segment = zend_mm_segment_of(large);
+}
+
+TestSuite(heap_check, .init = begin, .timeout = 60);
+
+#define check_broken(text) \
+    do { \
+        const char *broken_ = broken_invariant(heap); \
+        cr_assert_not_null(broken_, "not noticed"); \
+        cr_assert_str_eq(broken_, text); \
+    } while (0)
+
+Test(heap_check, a_heap_in_use_is_valid)
+{
+    check_valid(heap);
+}
+
+Test(heap_check, two_words_of_a_run_that_disagree_are_found)
+{
+    segment->map[zend_mm_page_of(large) + 4] ^= 1u << ZEND_MM_WORD_COUNT_SHIFT;
+    check_broken("segment I1: a run's two words disagree");
+}
+
+Test(heap_check, a_last_page_that_claims_to_be_the_first_is_found)
+{
+    segment->map[zend_mm_page_of(large) + 4] |= ZEND_MM_WORD_FIRST;
+    check_broken("segment I1: a run's two words disagree");
+}
+
+Test(heap_check, a_run_without_length_is_found)
+{
+    segment->map[zend_mm_page_of(large)] &= (1u << ZEND_MM_WORD_COUNT_SHIFT) - 1;
+    check_broken("segment I1: a run's length is impossible");
+}
+
+Test(heap_check, a_run_that_ends_outside_its_segment_is_found)
+{
+    segment->map[zend_mm_page_of(large)] |= 511u << ZEND_MM_WORD_COUNT_SHIFT;
+    check_broken("segment I1: a run's length is impossible");
+}
+
+Test(heap_check, free_neighbours_that_did_not_join_are_found)
+{
+    uint32_t first = zend_mm_page_of(large);
+    segment->map[first] |= ZEND_MM_WORD_FREE;
+    segment->map[first + 4] |= ZEND_MM_WORD_FREE;
+    check_broken("segment I2: two free runs are neighbours");
+}
+
+Test(heap_check, a_wrong_word_inside_a_small_run_is_found)
+{
+    segment->map[zend_mm_page_of(small) + 1] ^= 1u << ZEND_MM_PAGE_SHIFT;
+    check_broken("segment I3: a page of a small run has another word");
+}
+
+Test(heap_check, a_scratch_count_that_a_gc_left_behind_is_found)
+{
+    segment->map[zend_mm_page_of(small)] += 1u << ZEND_MM_WORD_COUNT_SHIFT;
+    check_broken("segment I3: a page of a small run has another word");
+}
+
+Test(heap_check, a_word_on_an_inner_page_is_found)
+{
+    segment->map[zend_mm_page_of(large) + 2] = 0;
+    check_broken("segment I5: an inner page has a word");
+}
+
+Test(heap_check, a_wrong_count_of_free_pages_is_found)
+{
+    segment->free_page_count++;
+    check_broken("segment: free_page_count is wrong");
+}
+
+Test(heap_check, a_bitmap_that_disagrees_with_its_bucket_is_found)
+{
+    heap->free_runs.large_free_bitmap ^= UINT64_C(1) << 40;
+    check_broken("segment I6: the bitmap and a bucket disagree");
+}
+
+Test(heap_check, a_free_run_that_is_on_no_list_is_found)
+{
+    heap->free_runs.rest_count--;
+    check_broken("segment I4: free runs and lists differ");
+}
+
+Test(heap_check, a_rest_length_that_is_not_the_runs_is_found)
+{
+    cr_assert_gt(heap->free_runs.rest_count, 0u);
+    heap->free_runs.rest_lengths[0]++;
+    check_broken("segment I4: a rest run's word says otherwise");
+}
+
+Test(heap_check, a_segment_of_another_heap_is_found)
+{
+    segment->heap = NULL;
+    check_broken("heap_pages I1: a segment names another heap");
+}
+
+Test(heap_check, a_segment_that_the_map_does_not_know_is_found)
+{
+    zend_mm_set_owner(segment, ZEND_MM_OWNER_NONE);
+    check_broken("heap_pages I1: a segment names another heap");
+}
+
+Test(heap_check, a_wrong_count_of_segments_is_found)
+{
+    heap->segment_count++;
+    check_broken("heap: segment_count is wrong");
+}
+
+Test(heap_check, a_damaged_link_is_found)
+{
+    zend_mm_slot *slot = heap->free_buckets[zend_mm_bin_of(1000)].first;
+    cr_assert_not_null(slot);
+    *(unsigned char *)slot ^= 0xff;
+    check_broken("bin: a link is damaged");
+}
+
+Test(heap_check, a_link_in_a_circle_is_found)
+{
+    zend_mm_slot *slot = heap->free_buckets[zend_mm_bin_of(1000)].first;
+    slot->link = zend_mm_link_encode(slot, heap->link_key);
+    check_broken("bin: a link is damaged");
+}
+
+Test(heap_check, a_link_to_another_place_of_the_heap_is_found)
+{
+    zend_mm_slot *slot = heap->free_buckets[zend_mm_bin_of(1000)].first;
+    slot->link = zend_mm_link_encode((zend_mm_slot *)(void *)large, heap->link_key);
+    check_broken("bin: a free slot is in a run of another bin");
+}
+
+Test(heap_check, a_link_out_of_the_heap_is_found)
+{
+    static zend_mm_slot outside;
+    zend_mm_slot *slot = heap->free_buckets[zend_mm_bin_of(1000)].first;
+    slot->link = zend_mm_link_encode(&outside, heap->link_key);
+    check_broken("bin: a free slot lies outside the heap");
+}
+
+Test(heap_check, a_wrong_count_of_live_slots_is_found)
+{
+    heap->free_buckets[zend_mm_bin_of(1000)].used_count++;
+    check_broken("bin: live and free slots are not all slots");
+}
+
+Test(heap_check, a_huge_block_that_its_address_does_not_find_is_found)
+{
+    zend_mm_set_owner(huge, ZEND_MM_OWNER_NONE);
+    check_broken("huge I1: a block is not found by its address");
+}
+
+Test(heap_check, a_wrong_sum_of_huge_blocks_is_found)
+{
+    size_t *sums[] = { &heap->huge.count, &heap->huge.size, &heap->huge.mapped_size,
+        &heap->huge.cached_size };
+    for (size_t index = 0; index < 4; index++) {
+        *sums[index] += 1;
+        check_broken("huge I2: the sums are wrong");
+        *sums[index] -= 1;
+    }
+    check_valid(heap);
+}
+
+Test(heap_check, a_wrong_sum_of_large_blocks_is_found)
+{
+    heap->large_size += ZEND_MM_PAGE_SIZE;
+    check_broken("heap: large_size is not the sum of the large runs");
+}
+
+Test(heap_check, a_wrong_real_size_is_found)
+{
+    heap->real_size += ZEND_MM_PAGE_SIZE;
+    check_broken("heap: real_size is not what the heap holds");
+}

@@ -1,0 +1,321 @@
+/* Huge blocks of a heap: how they are counted, cached, resized without copying. */
+#include "config.h"
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/alloc_support.h"
+
+static zend_mm_heap *heap;
+
+static void begin(void)
+{
+    heap = new_counted_heap(2 * MIB, ZEND_MM_DEFAULT_RESERVE_SIZE, 0);
+    cr_assert_not_null(heap);
+}
+
+static void end(void)
+{
+    check_valid(heap);
+    zend_mm_shutdown(heap, 1, 1);
+    cr_assert_eq(counted.live_count, 0u);
+    cr_assert_eq(counted.live_size, 0u);
+}
+
+TestSuite(heap_huge, .init = begin, .fini = end, .timeout = 60);
+
+/* A block of `size` bytes with a mark in its first and its last byte. */
+static unsigned char *marked(size_t size)
+{
+    unsigned char *block = zend_mm_alloc(heap, size);
+    block[0] = 0x11;
+    block[size - 1] = 0x22;
+    return block;
+}
+
+static void check_marks(const unsigned char *block, size_t size)
+{
+    cr_assert_eq(block[0], 0x11);
+    cr_assert_eq(block[size - 1], 0x22);
+}
+
+Test(heap_huge, a_huge_block_is_counted_to_the_page)
+{
+    void *block = zend_mm_alloc(heap, 3 * MIB + 1);
+    cr_assert_eq(zend_mm_block_size(heap, block), 3 * MIB + 4096);
+    cr_assert_eq(zend_mm_heap_size(heap), 3 * MIB + 4096);
+    cr_assert_eq(heap->real_size, 2 * MIB + 3 * MIB + 4096);
+    cr_assert(is_aligned_to(block, ZEND_MM_SEGMENT_SIZE));
+}
+
+Test(heap_huge, sizes_are_rounded_to_pages_until_they_overflow)
+{
+    cr_assert_eq(zend_mm_heap_huge_round(1), 4096u);
+    cr_assert_eq(zend_mm_heap_huge_round(4096), 4096u);
+    cr_assert_eq(zend_mm_heap_huge_round(4097), 8192u);
+    cr_assert_eq(zend_mm_heap_huge_round(SIZE_MAX - 4095), SIZE_MAX - 4095);
+    cr_assert_eq(zend_mm_heap_huge_round(SIZE_MAX - 4094), 0u);
+    cr_assert_eq(zend_mm_heap_huge_round(SIZE_MAX), 0u);
+}
+
+Test(heap_huge, only_the_first_2_mib_are_in_the_map)
+{
+    char *block = zend_mm_alloc(heap, 7 * MIB);
+    uint16_t owner = (uint16_t)(heap->index | ZEND_MM_OWNER_HUGE);
+    cr_assert_eq(zend_mm_owner_of(block), owner);
+    cr_assert_eq(zend_mm_owner_of(block + 2 * MIB - 1), owner);
+    cr_assert_eq(zend_mm_owner_of(block + 2 * MIB), ZEND_MM_OWNER_NONE);
+    cr_assert_eq(zend_mm_owner_of(block + 6 * MIB), ZEND_MM_OWNER_NONE);
+    zend_mm_free(heap, block);
+    cr_assert_eq(zend_mm_owner_of(block), ZEND_MM_OWNER_NONE);
+}
+
+Test(heap_huge, a_freed_mapping_is_kept_and_used_again)
+{
+    uintptr_t address = number_of(zend_mm_alloc(heap, 5 * MIB));
+    int calls = counted.alloc_count;
+    zend_mm_free(heap, (void *)address);
+    cr_assert_eq(zend_mm_heap_size(heap), 0u);
+    cr_assert_eq(heap->real_size, 7 * MIB, "a cached mapping is still the heap's");
+    cr_assert_eq(number_of(zend_mm_alloc(heap, 5 * MIB)), address);
+    cr_assert_eq(heap->real_size, 7 * MIB);
+    cr_assert_eq(counted.alloc_count, calls);
+}
+
+Test(heap_huge, a_cached_mapping_that_is_a_little_longer_serves_a_request)
+{
+    void *block = zend_mm_alloc(heap, 5 * MIB);
+    zend_mm_free(heap, block);
+    block = zend_mm_alloc(heap, 5 * MIB - 100 * KIB);
+    cr_assert_eq(zend_mm_block_size(heap, block), 5 * MIB - 100 * KIB);
+    cr_assert_eq(zend_mm_heap_size(heap), 5 * MIB - 100 * KIB);
+    cr_assert_eq(heap->real_size, 7 * MIB);
+    check_valid(heap);
+    zend_mm_free(heap, block);
+    cr_assert_eq(heap->huge.cached_size, 5 * MIB);
+}
+
+Test(heap_huge, the_cache_is_bounded_and_its_oldest_mapping_leaves_first)
+{
+    void *blocks[20];
+    for (int number = 0; number < 20; number++) {
+        blocks[number] = zend_mm_alloc(heap, 3 * MIB);
+    }
+    for (int number = 0; number < 20; number++) {
+        zend_mm_free(heap, blocks[number]);
+    }
+    cr_assert_eq(heap->huge.cached_count, (uint32_t)ZEND_MM_HUGE_CACHE_COUNT);
+    cr_assert_eq(heap->huge.cached[0].address, blocks[4]);
+    cr_assert_eq(heap->huge.cached[15].address, blocks[19]);
+    cr_assert_eq(counted.live_size, 2 * MIB + 16 * 3 * MIB);
+}
+
+Test(heap_huge, a_mapping_larger_than_the_cache_goes_back_at_once)
+{
+    zend_mm_free(heap, zend_mm_alloc(heap, 3 * MIB));
+    zend_mm_free(heap, zend_mm_alloc(heap, ZEND_MM_HUGE_CACHE_SIZE + 4096));
+    cr_assert_eq(heap->huge.cached_count, 1u, "the others stay for it");
+    cr_assert_eq(heap->real_size, 5 * MIB);
+}
+
+Test(heap_huge, gc_drops_the_cache)
+{
+    zend_mm_free(heap, zend_mm_alloc(heap, 5 * MIB));
+    (void)zend_mm_gc(heap);
+    cr_assert_eq(heap->huge.cached_count, 0u);
+    cr_assert_eq(heap->real_size, 2 * MIB);
+}
+
+Test(heap_huge, thousands_of_huge_blocks_are_found_again)
+{
+    enum { COUNT = 1500 };
+    static void *blocks[COUNT];
+    for (size_t number = 0; number < COUNT; number++) {
+        blocks[number] = zend_mm_alloc(heap, 2 * MIB);
+        *(size_t *)blocks[number] = number;
+    }
+    check_valid(heap);
+    for (size_t number = 0; number < COUNT; number += 2) {
+        cr_assert_eq(*(size_t *)blocks[number], number);
+        zend_mm_free(heap, blocks[number]);
+    }
+    check_valid(heap);
+    for (size_t number = 1; number < COUNT; number += 2) {
+        cr_assert_eq(*(size_t *)blocks[number], number);
+        zend_mm_free(heap, blocks[number]);
+    }
+    cr_assert_eq(heap->huge.count, 0u);
+}
+
+/* ---- resizing ---- */
+
+Test(heap_huge, a_block_grows_by_its_mapping_and_not_by_a_copy)
+{
+    unsigned char *block = marked(3 * MIB);
+    int allocs = counted.alloc_count, frees = counted.free_count;
+    for (size_t size = 4 * MIB; size <= 256 * MIB; size *= 2) {
+        block = zend_mm_realloc(heap, block, size);
+        check_marks(block, 3 * MIB);
+        cr_assert(is_aligned_to(block, ZEND_MM_SEGMENT_SIZE));
+        cr_assert_eq(zend_mm_block_size(heap, block), size);
+        cr_assert_eq(heap->real_size, 2 * MIB + size);
+        cr_assert_eq(counted.live_size, 2 * MIB + size);
+        check_valid(heap);
+    }
+    cr_assert_eq(counted.realloc_count, 7);
+    cr_assert_eq(counted.alloc_count, allocs);
+    cr_assert_eq(counted.free_count, frees);
+}
+
+Test(heap_huge, blocks_grow_in_turn_and_none_of_them_is_copied)
+{
+    unsigned char *blocks[3];
+    for (int number = 0; number < 3; number++) {
+        blocks[number] = marked(3 * MIB);
+    }
+    int allocs = counted.alloc_count;
+    for (size_t size = 5 * MIB; size < 30 * MIB; size += 5 * MIB) {
+        for (int number = 0; number < 3; number++) {
+            blocks[number] = zend_mm_realloc(heap, blocks[number], size);
+            check_marks(blocks[number], 3 * MIB);
+        }
+    }
+    cr_assert_eq(counted.alloc_count, allocs);
+    for (int number = 0; number < 3; number++) {
+        zend_mm_free(heap, blocks[number]);
+    }
+    cr_assert_eq(zend_mm_heap_size(heap), 0u);
+}
+
+Test(heap_huge, a_moved_block_is_found_at_its_new_address_only)
+{
+    char *block = zend_mm_alloc(heap, 3 * MIB);
+    uintptr_t before = number_of(block);
+    char *blocker = NULL;
+    /* What lies behind the block is taken, so that it must move. */
+    for (int number = 0; number < 4; number++) {
+        blocker = zend_mm_alloc(heap, 3 * MIB);
+    }
+    block = zend_mm_realloc(heap, block, 300 * MIB);
+    if (number_of(block) != before) {
+        cr_assert_eq(zend_mm_owner_of((void *)before), ZEND_MM_OWNER_NONE);
+    }
+    cr_assert_eq(zend_mm_owner_of(block), heap->index | ZEND_MM_OWNER_HUGE);
+    cr_assert_eq(heap->huge.count, 5u);
+    check_valid(heap);
+    zend_mm_free(heap, blocker);
+}
+
+Test(heap_huge, a_storage_that_cannot_resize_has_the_heap_copy)
+{
+    unsigned char *block = marked(3 * MIB);
+    counted.refuse_realloc = true;
+    int allocs = counted.alloc_count;
+    block = zend_mm_realloc(heap, block, 9 * MIB);
+    check_marks(block, 3 * MIB);
+    cr_assert_eq(counted.alloc_count, allocs + 1);
+    cr_assert_eq(zend_mm_heap_size(heap), 9 * MIB);
+    check_valid(heap);
+}
+
+Test(heap_huge, a_shrunk_block_gives_its_tail_back)
+{
+    unsigned char *block = marked(30 * MIB);
+    block[9 * MIB - 1] = 0x33;
+    unsigned char *shrunk = zend_mm_realloc(heap, block, 9 * MIB);
+    cr_assert_eq(number_of(shrunk), number_of(block));
+    cr_assert_eq(shrunk[9 * MIB - 1], 0x33);
+    cr_assert_eq(heap->real_size, 11 * MIB);
+    cr_assert_eq(counted.live_size, 11 * MIB);
+    cr_assert_eq(zend_mm_block_size(heap, shrunk), 9 * MIB);
+}
+
+Test(heap_huge, a_tail_of_an_eighth_stays_with_the_block)
+{
+    void *block = zend_mm_alloc(heap, 9 * MIB);
+    block = zend_mm_realloc(heap, block, 8 * MIB);
+    cr_assert_eq(counted.realloc_count, 0);
+    cr_assert_eq(zend_mm_heap_size(heap), 8 * MIB);
+    cr_assert_eq(heap->real_size, 11 * MIB);
+    check_valid(heap);
+    block = zend_mm_realloc(heap, block, 9 * MIB);
+    cr_assert_eq(counted.realloc_count, 0);
+    cr_assert_eq(zend_mm_heap_size(heap), 9 * MIB);
+    cr_assert_eq(heap->huge.count, 1u);
+    (void)block;
+}
+
+Test(heap_huge, a_block_whose_storage_cannot_shrink_keeps_its_mapping)
+{
+    void *block = zend_mm_alloc(heap, 30 * MIB);
+    counted.refuse_realloc = true;
+    cr_assert_eq(number_of(zend_mm_realloc(heap, block, 9 * MIB)), number_of(block));
+    cr_assert_eq(zend_mm_heap_size(heap), 9 * MIB);
+    cr_assert_eq(heap->real_size, 32 * MIB);
+    check_valid(heap);
+}
+
+Test(heap_huge, a_huge_block_becomes_large_or_small_with_its_contents)
+{
+    const size_t sizes[] = { ZEND_MM_MAX_LARGE_SIZE, 5000, 3072, 8 };
+    for (size_t index = 0; index < 4; index++) {
+        unsigned char *block = marked(3 * MIB);
+        block[7] = 0x44;
+        block = zend_mm_realloc(heap, block, sizes[index]);
+        cr_assert_eq(block[0], 0x11);
+        cr_assert_eq(block[7], 0x44);
+        cr_assert_eq(heap->huge.count, 0u);
+        cr_assert_eq(zend_mm_owner_of(block), heap->index);
+        zend_mm_free(heap, block);
+        check_valid(heap);
+    }
+    cr_assert_eq(zend_mm_heap_size(heap), 0u);
+}
+
+Test(heap_huge, growing_beyond_the_limit_fails_and_leaves_the_block_as_it_was)
+{
+    unsigned char *block = marked(3 * MIB);
+    heap->limit = 8 * MIB;
+    cr_assert_null(zend_mm_try_realloc(heap, block, 6 * MIB + 1));
+    cr_assert_eq(heap->failure, ZEND_MM_FAILURE_LIMIT);
+    check_marks(block, 3 * MIB);
+    cr_assert_eq(zend_mm_block_size(heap, block), 3 * MIB);
+    cr_assert_eq(heap->real_size, 5 * MIB);
+    check_valid(heap);
+    cr_assert_not_null(zend_mm_try_realloc(heap, block, 6 * MIB));
+}
+
+Test(heap_huge, growing_drops_the_cache_before_the_limit_is_reached)
+{
+    void *other = zend_mm_alloc(heap, 4 * MIB);
+    unsigned char *block = marked(3 * MIB);
+    zend_mm_free(heap, other);
+    heap->limit = 9 * MIB;
+    cr_assert_eq(heap->real_size, 9 * MIB);
+    block = zend_mm_try_realloc(heap, block, 7 * MIB);
+    cr_assert_not_null(block);
+    check_marks(block, 3 * MIB);
+    cr_assert_eq(heap->real_size, 9 * MIB);
+}
+
+Test(heap_huge, an_impossible_size_fails_and_leaves_the_block_as_it_was)
+{
+    unsigned char *block = marked(3 * MIB);
+    cr_assert_null(zend_mm_try_realloc(heap, block, unknown(SIZE_MAX)));
+    cr_assert_eq(heap->failure, ZEND_MM_FAILURE_SIZE);
+    cr_assert_null(zend_mm_try_realloc(heap, block, unknown(SIZE_MAX / 2)));
+    cr_assert_eq(heap->failure, ZEND_MM_FAILURE_STORAGE);
+    cr_assert_null(zend_mm_try_alloc(heap, unknown(SIZE_MAX)));
+    cr_assert_null(zend_mm_try_alloc(heap, unknown(SIZE_MAX - 4095)));
+    check_marks(block, 3 * MIB);
+    check_valid(heap);
+}
+
+Test(heap_huge, a_request_that_fails_keeps_no_mapping)
+{
+    heap->limit = 5 * MIB;
+    int allocs = counted.alloc_count;
+    cr_assert_null(zend_mm_try_alloc(heap, 4 * MIB));
+    cr_assert_eq(counted.alloc_count, allocs, "the storage was asked in vain");
+    cr_assert_eq(heap->real_size, 2 * MIB);
+    cr_assert_eq(heap->huge.count, 0u);
+}
