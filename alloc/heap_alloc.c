@@ -206,12 +206,14 @@ bool zend_mm_heap_drain_remote(zend_mm_heap *heap)
     }
     void *block = zend_mm_remote_take(&heap->remote);
     while (block != NULL) {
-        void *next = zend_mm_remote_next(block);
+        /* Whose it is comes before its link: a block that its owner has freed, too, may be gone, and
+         * the link of one that is not is somebody else's word. */
         uint16_t owner = zend_mm_owner_of(block);
         if (zend_mm_owner_index(owner) != heap->index) {
             zend_mm_panic("a block was freed twice, once by another thread", block,
                 ZEND_MM_NO_BIN);
         }
+        void *next = zend_mm_remote_next(block);
         zend_mm_heap_free(heap, block);
         block = next;
     }

@@ -26,18 +26,11 @@ void zend_mm_remote_push(zend_mm_remote *remote, void *block)
 
 void *zend_mm_remote_take(zend_mm_remote *remote)
 {
-    ck_stack_entry_t *block = ck_stack_batch_pop_upmc(&remote->blocks);
-    if (block != NULL) {
-        zend_mm_tsan_acquire(block);
-    }
-    return block;
+    return ck_stack_batch_pop_upmc(&remote->blocks);
 }
 
 void *zend_mm_remote_next(void *block)
 {
-    void *next = CK_STACK_NEXT((ck_stack_entry_t *)block);
-    if (next != NULL) {
-        zend_mm_tsan_acquire(next);
-    }
-    return next;
+    zend_mm_tsan_acquire(block);
+    return CK_STACK_NEXT((ck_stack_entry_t *)block);
 }
