@@ -79,7 +79,8 @@ Install what your system calls them, then run this again."
 # build: autogen and configure only when their result is missing, older than what it is made
 # from, or for other flags.
 build() {
-    if [ ! -f configure ] || [ -n "$(find configure.ac m4 -newer configure -name '*.[am][c4]')" ]; then
+    changed=$(find configure.ac m4 -name '*.[am][c4]' -newer configure 2>/dev/null || true)
+    if [ ! -f configure ] || [ ! -f build-aux/ltmain.sh ] || [ -n "$changed" ]; then
         say "making configure (autogen.sh)"
         ./autogen.sh >autogen.log 2>&1 || { cat autogen.log >&2; fail "autogen.sh failed"; }
     fi

@@ -156,7 +156,9 @@ void start_memory_manager(TSRMLS_D)
     tsrm_startup_trace_leave(token, "start_memory_manager", "alloc_globals_id = %d",
         alloc_globals_id);
 #else
-    alloc_globals_ctor(&alloc_globals);
+    if (alloc_globals.mm_heap == NULL) {    /* an allocation before the start has made it already */
+        alloc_globals_ctor(&alloc_globals);
+    }
     use_heap(alloc_globals.mm_heap);
     tsrm_startup_trace_leave(token, "start_memory_manager", "one static heap");
 #endif

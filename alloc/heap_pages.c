@@ -6,7 +6,7 @@
  *             I3  spare_unit is entirely free; at most one other unit than the first is
  *             I4  real_size counts whole units
  * Failure     NULL or false with heap->failure set; the heap is as before.
- * Tests       tests/unit/heap.c, tests/fault/heap_fault.c
+ * Tests       tests/unit/heap_pages.c, tests/fault/heap_fault.c
  */
 #include "config.h"
 

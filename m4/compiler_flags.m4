@@ -16,7 +16,7 @@ AC_DEFUN([TSRMALLOC_CHECK_LDFLAG], [
 AC_MSG_CHECKING([whether the linker accepts $1])
 tsrmalloc_saved_ldflags=$LDFLAGS
 LDFLAGS="$LDFLAGS -Werror -shared -fPIC $1"
-AC_LINK_IFELSE([AC_LANG_SOURCE([int tsrmalloc_probe(void); int tsrmalloc_probe(void) { return 0; }])],
+AC_LINK_IFELSE([AC_LANG_SOURCE([extern int tsrmalloc_probe; int tsrmalloc_probe = 1;])],
     [AC_MSG_RESULT([yes])
      $2="$$2 $1"],
     [AC_MSG_RESULT([no])])

@@ -108,8 +108,8 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
-/* The main thread's heap lives all the while, so each worker's must be another one. (Two workers may
- * get the same heap one after the other: heaps are recycled.) */
+/* The main thread's heap lives all the while, so each worker's must be another one. (Two workers
+ * may get the same heap one after the other: heaps are recycled.) */
 static void workers_have_heaps_of_their_own(void)
 {
     worker workers[WORKER_COUNT] = {{0}};

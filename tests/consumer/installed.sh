@@ -106,7 +106,9 @@ declared() {
         sort -u
 }
 # AddressSanitizer adds one-definition-rule markers of its own.
-exported() { nm -D --defined-only "$so_file" | awk '{ print $NF }' | grep -v '^__odr_asan' | sort -u; }
+exported() {
+    nm -D --defined-only "$so_file" | awk '$NF !~ /^__odr_asan/ { print $NF }' | sort -u
+}
 same_names() {
     declared >"$work/declared"
     exported >"$work/exported"

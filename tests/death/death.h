@@ -1,7 +1,7 @@
 /* death: one misuse, one child process, one signal or exit status, one exact text on stderr.
  *
  *     CHECK_CASE("a block of malloc cannot be freed");
- *     check_panic(free_foreign, NULL, "free of an address that belongs to no heap", foreign, NO_BIN);
+ *     check_panic(free_it, block, "free of an address that belongs to no heap", block, NO_BIN);
  *
  * The child does the misuse and must not survive it; the parent compares what it left behind.
  * One program, one .c file that includes this. Main thread only. */
@@ -32,7 +32,15 @@
 __attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
-    return "detect_leaks=0";
+    return "detect_leaks=0:allocator_may_return_null=1";
+}
+#endif
+
+#if TSRMALLOC_SANITIZE_THREAD
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
 }
 #endif
 

@@ -1,5 +1,5 @@
-/* Frees of another heap's blocks: what is refused at once, and what its owner finds later. Two heaps
- * of one thread behave like those of two, so no thread is needed. */
+/* Frees of another heap's blocks: what is refused at once, and what its owner finds later. Two
+ * heaps of one thread behave like those of two, so no thread is needed. */
 #include "config.h"
 
 #include "alloc/globals.h"
@@ -81,6 +81,34 @@ static void test_twice(void)
     zend_mm_free(other, wall);
 }
 
+/* Two more frees in between: the block is none of the two freed last, so the list's broken link is
+ * what the owner finds. */
+static void free_with_others_between(void *address)
+{
+    void *others[] = { zend_mm_alloc(other, 100), zend_mm_alloc(other, 100) };
+    efree(address);
+    zend_mm_free(other, address);
+    zend_mm_free(other, others[0]);
+    zend_mm_free(other, others[1]);
+    drain();
+}
+
+#define ONCE_REMOTE "zend_mm_heap corrupted\na block was freed twice, once by another thread: "
+
+static void test_twice_and_gone(void)
+{
+    CHECK_CASE("a block freed by another thread and, some frees ago, by its owner is caught");
+    death result = die(free_with_others_between, zend_mm_alloc(other, 100));
+    CHECK(is_aborted(&result));
+    CHECK(strncmp(result.text, ONCE_REMOTE, strlen(ONCE_REMOTE)) == 0);
+
+    CHECK_CASE("a huge block freed by another thread and given back by its owner is caught");
+    void *huge = zend_mm_alloc(other, ZEND_MM_HUGE_CACHE_SIZE + 2 * MIB);
+    check_panic(free_here_and_there, huge, "a block was freed twice, once by another thread", huge,
+        NO_BIN);
+    zend_mm_free(other, huge);
+}
+
 static void test_ended(void)
 {
     CHECK_CASE("a block of a heap that has ended is caught");
@@ -97,6 +125,7 @@ int main(void)
     test_internal();
     test_interior();
     test_twice();
+    test_twice_and_gone();
     test_ended();
     return check_summary();
 }

@@ -256,7 +256,8 @@ static bool do_workload(run *run)
                 return false;
             }
         }
-        check_after_failure(run);
+        CHECK(is_valid(run->heap));
+        check_accounts(run);
     }
     return true;
 }

@@ -74,7 +74,7 @@ static int keep_and_use(void *arg)
 
 static void child_uses_its_copy(void)
 {
-    CHECK_CASE("a child frees the parent's block, allocates and ends requests; the parent keeps all");
+    CHECK_CASE("a child frees the parent's block and ends requests; the parent keeps all");
     char *kept = estrdup("of the parent");
     size_t size = alloc_usage(0);
     child_end end = child_run(keep_and_use, kept);

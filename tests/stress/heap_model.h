@@ -21,7 +21,7 @@ typedef struct run {
     size_t remote_size;         /* bytes freed through another heap, not collected yet */
     size_t limit;
     bool may_exceed;            /* an error was reported since the reset: it passed the limit */
-    unsigned int grow_chance;   /* of 100; changes now and then, so that the heap grows and shrinks */
+    unsigned int grow_chance;   /* of 100; changes now and then: the heap grows and shrinks */
     uint64_t limit_count, reset_count;
     const char *fault;          /* what was found; NULL: nothing */
 } run;

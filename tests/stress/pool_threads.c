@@ -164,7 +164,7 @@ static void *large_request_body(void *arg)
 
 static void threads_end_after_large_requests(void)
 {
-    CHECK_CASE("when threads that used much have ended, the pool keeps what is expected of the rest");
+    CHECK_CASE("when threads that used much have ended, the pool keeps what the rest expects");
     for (int index = 0; index < THREAD_COUNT; index++) {
         workers[index] = (worker){ .random = (uint64_t)index };
         workers[index].thread = thread_run(large_request_body, &workers[index]);

@@ -189,7 +189,8 @@ static void exchange(int producer_count, int consumer_count)
     reset_stage(&consumed);
     box_count = consumer_count;
     for (int index = 0; index < consumer_count; index++) {
-        boxes[index] = (mailbox){ PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, false };
+        boxes[index] = (mailbox){ PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER,
+            NULL, false };
         consumers[index] = thread_run(consumer_body, &boxes[index]);
     }
     for (int index = 0; index < producer_count; index++) {

@@ -8,7 +8,7 @@
 
 #include "alloc/zend_alloc.h"
 
-/* Starts TSRM and the memory manager, as a SAPI does; the calling thread has its heap after that. */
+/* Starts TSRM and the memory manager, as a SAPI does; the calling thread has its heap then. */
 static inline void alloc_begin(void)
 {
 #ifdef ZTS
@@ -62,7 +62,7 @@ static inline size_t alloc_usage(int real)
 #endif
 }
 
-/* Bytes of this process's memory that are resident (or, mapped); 0 where the system does not tell. */
+/* Bytes of this process's memory, mapped and resident; 0 where the system does not tell. */
 static inline void alloc_process_size(size_t *mapped, size_t *resident)
 {
     FILE *file = fopen("/proc/self/statm", "r");

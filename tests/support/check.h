@@ -100,7 +100,8 @@ static inline int check_summary(void)
     printf("%u passed, %u failed, %u skipped\n", check_state.passed_count,
            check_state.failed_count, check_state.skipped_count);
     fflush(stdout);
-    return check_state.failed_count > 0 || check_state.passed_count + check_state.skipped_count == 0;
+    return check_state.failed_count > 0 ||
+           check_state.passed_count + check_state.skipped_count == 0;
 }
 
 #endif

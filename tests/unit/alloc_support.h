@@ -4,6 +4,7 @@
 #ifndef TSRMALLOC_TESTS_UNIT_ALLOC_SUPPORT_H
 #define TSRMALLOC_TESTS_UNIT_ALLOC_SUPPORT_H
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,6 +188,7 @@ static inline void counted_free(zend_mm_storage *storage, void *block, size_t si
         counted.smallest_freed = size;
     }
     zend_mm_os_unmap((char *)block - counted.misalignment, size + counted.misalignment);
+    errno = 99;     /* as a user's storage may */
 }
 
 static const zend_mm_mem_handlers counted_handlers = {

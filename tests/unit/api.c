@@ -131,7 +131,7 @@ Test(api, every_constant_size_function_uses_the_bin_of_its_size)
     cr_assert_eq(usage(0), 0u);
 }
 
-/* The compiler may or may not see that these are constant: the inline choosers are called as such. */
+/* The macros use them where the compiler sees a constant; here they are called as functions. */
 Test(api, the_inline_choosers_agree_with_emalloc_for_every_size)
 {
     for (size_t size = 0; size <= 5000; size++) {

@@ -9,7 +9,7 @@ static zend_mm_heap *heap;
 static char *small, *large, *huge;
 static zend_mm_segment *segment;
 
-/* A heap with something of everything: a free slot, live and free runs, a huge block, a cached one. */
+/* A heap with something of everything: a free slot, live and free runs, huge blocks. */
 static void begin(void)
 {
     heap = new_counted_heap(2 * MIB, ZEND_MM_DEFAULT_RESERVE_SIZE, 0);

@@ -112,6 +112,22 @@ Test(heap_gc, the_order_of_the_free_slots_that_stay_is_kept)
     }
 }
 
+/* The two slots freed last are remembered against double frees; a gc takes them away. */
+Test(heap_gc, slots_of_a_freed_run_can_be_taken_and_freed_again)
+{
+    void *a = zend_mm_alloc(heap, 100), *b = zend_mm_alloc(heap, 100);
+    for (int round = 0; round < 2; round++) {
+        zend_mm_free(heap, a);
+        zend_mm_free(heap, b);
+        cr_assert_eq(zend_mm_gc(heap), ZEND_MM_PAGE_SIZE);
+        cr_assert_eq(number_of(zend_mm_alloc(heap, 100)), number_of(a));
+        cr_assert_eq(number_of(zend_mm_alloc(heap, 100)), number_of(b));
+    }
+    zend_mm_free(heap, b);
+    zend_mm_free(heap, a);
+    check_valid(heap);
+}
+
 Test(heap_gc, neighbouring_free_runs_become_one)
 {
     enum { COUNT = 64 * 20 };

@@ -117,6 +117,16 @@ Test(heap_huge, a_mapping_larger_than_the_cache_goes_back_at_once)
     cr_assert_eq(heap->real_size, 5 * MIB);
 }
 
+Test(heap_huge, freeing_keeps_errno_whatever_the_storage_does_to_it)
+{
+    void *block = zend_mm_alloc(heap, ZEND_MM_HUGE_CACHE_SIZE + 4096);
+    int frees = counted.free_count;
+    errno = 77;
+    zend_mm_free(heap, block);
+    cr_assert_eq(errno, 77);
+    cr_assert_eq(counted.free_count, frees + 1);
+}
+
 Test(heap_huge, gc_drops_the_cache)
 {
     zend_mm_free(heap, zend_mm_alloc(heap, 5 * MIB));

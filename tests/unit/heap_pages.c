@@ -1,5 +1,5 @@
-/* Pages, units and the limit of a heap: what it takes, keeps and gives back, and what it does before
- * it says that the limit is reached. */
+/* Pages, units and the limit of a heap: what it takes, keeps and gives back, and what it does
+ * before it says that the limit is reached. */
 #include "config.h"
 
 #include <criterion/criterion.h>
@@ -61,6 +61,26 @@ Test(heap_pages, the_first_segment_stays_even_when_it_is_free)
     (void)zend_mm_gc(heap);
     cr_assert_eq(heap->real_size, 2 * MIB);
     cr_assert_eq(heap->segments, first);
+}
+
+Test(heap_pages, the_first_segment_stays_even_when_another_free_one_is_kept_back)
+{
+    zend_mm_heap *bare = new_counted_heap(2 * MIB, 0, 0);
+    void *blocks[3];
+    for (int number = 0; number < 3; number++) {
+        blocks[number] = zend_mm_alloc(bare, FULL);
+    }
+    cr_assert_eq(zend_mm_segment_of(blocks[0]), bare->first_unit);
+    zend_mm_free(bare, blocks[1]);
+    zend_mm_free(bare, blocks[0]);
+    cr_assert_eq(zend_mm_owner_of(blocks[0]), bare->index);
+    cr_assert_eq(bare->real_size, 6 * MIB);
+    zend_mm_free(bare, blocks[2]);
+    cr_assert_eq(bare->real_size, 4 * MIB);
+    (void)zend_mm_gc(bare);
+    cr_assert_eq(bare->segments, bare->first_unit);
+    cr_assert_eq(bare->real_size, 2 * MIB);
+    check_valid(bare);
 }
 
 Test(heap_pages, a_unit_is_given_back_only_when_all_of_its_segments_are_free)
@@ -193,7 +213,8 @@ Test(heap_pages, free_small_runs_serve_another_bin_at_the_limit)
 
 Test(heap_pages, free_small_runs_make_room_for_a_huge_block_at_the_limit)
 {
-    zend_mm_free(heap, zend_mm_alloc(heap, 3 * MIB));   /* the table's page is in the first segment */
+    /* The page of the table of huge blocks is to be in the first segment. */
+    zend_mm_free(heap, zend_mm_alloc(heap, 3 * MIB));
     heap->limit = 8 * MIB;
     cr_assert_gt(fill_and_free(1024, 0), 5000u);
     cr_assert_eq(heap->real_size, 8 * MIB);

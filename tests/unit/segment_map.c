@@ -8,7 +8,8 @@
 TestSuite(segment_map, .timeout = 60);
 
 #define SEGMENT ((uintptr_t)ZEND_MM_SEGMENT_SIZE)
-#define TOP ((uintptr_t)1 << (ZEND_MM_ADDRESS_BITS - 1) << 1)   /* the first address without entry */
+/* The first address without an entry. */
+#define TOP ((uintptr_t)1 << (ZEND_MM_ADDRESS_BITS - 1) << 1)
 
 static uint16_t owner_at(uintptr_t address)
 {
