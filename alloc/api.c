@@ -67,7 +67,7 @@ static inline void *emalloc_bin(size_t bin, size_t size)
     return zend_mm_likely(slot != NULL) ? slot : emalloc_small_slow(size);
 }
 
-void *_emalloc(size_t size)
+ZEND_MM_HOT_ENTRY void *_emalloc(size_t size)
 {
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
         return emalloc_bin(zend_mm_bin_of(size), size);
@@ -140,7 +140,7 @@ static NOINLINE void efree_slow(void *block)
     free_slow(zend_mm_hot_heap, block);
 }
 
-void _efree(void *block)
+ZEND_MM_HOT_ENTRY void _efree(void *block)
 {
     if (!zend_mm_likely(zend_mm_hot_free(zend_mm_hot_heap, block))) {
         efree_slow(block);
@@ -191,7 +191,7 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
         allow_failure ? OR_NULL : OR_BAIL_OUT);
 }
 
-void *_erealloc(void *block, size_t size, int allow_failure)
+ZEND_MM_HOT_ENTRY void *_erealloc(void *block, size_t size, int allow_failure)
 {
     void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, size);
     return zend_mm_likely(resized != NULL)

@@ -9,8 +9,8 @@
 
 #include "alloc/bin.h"
 
-#define CARVE_SIZE 1024
-#define CARVE_COUNT(size) ((size) < CARVE_SIZE ? CARVE_SIZE / (size) : 1)
+/* A page of slots: the page is touched by its first slot anyway, the next one is left alone. */
+#define CARVE_COUNT(size) ((int)ZEND_MM_PAGE_SIZE / (size))
 
 #define INFO(index, size, slots, pages) [index] = { size, slots, pages, CARVE_COUNT(size) * (size) },
 const zend_mm_bin_info zend_mm_bin_infos[ZEND_MM_BIN_COUNT] = { ZEND_MM_BINS(INFO) };

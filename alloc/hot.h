@@ -10,6 +10,9 @@
 
 #define zend_mm_likely(condition) __builtin_expect(!!(condition), 1)
 
+/* Hot functions begin on a cache line: where they lie decides up to a tenth of their time. */
+#define ZEND_MM_HOT_ENTRY __attribute__((hot, aligned(64)))
+
 #define ZEND_MM_HOT static inline __attribute__((always_inline))
 
 /* Pop the slot that was freed last in `bin`. NULL when there is none, or when its link is damaged:
