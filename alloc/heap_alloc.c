@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "alloc/checks.h"
 #include "alloc/globals.h"
 #include "alloc/heap.h"
 #include "alloc/panic.h"
@@ -127,7 +128,7 @@ static void free_small(zend_mm_heap *heap, uint32_t word, void *block)
     if (!zend_mm_is_slot_start(bucket, word, block)) {
         zend_mm_panic("free of an address inside a block", block, (int)bin);
     }
-    if (block == bucket->first || block == bucket->second) {
+    if (ZEND_MM_CHECK_DOUBLE_FREE && (block == bucket->first || block == bucket->second)) {
         zend_mm_panic("a block was freed twice", block, (int)bin);
     }
     push_slot(heap, bin, block);

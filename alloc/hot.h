@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "alloc/checks.h"
 #include "alloc/heap.h"
 
 #define zend_mm_likely(condition) __builtin_expect(!!(condition), 1)
@@ -25,12 +26,14 @@ ZEND_MM_HOT void *zend_mm_hot_pop(zend_mm_heap *heap, size_t bin)
         return NULL;
     }
     uintptr_t opened = zend_mm_link_open(slot, heap->link_key);
-    if (!zend_mm_likely((opened & ZEND_MM_LINK_INVALID) == 0)) {
+    if (ZEND_MM_CHECK_LINK && !zend_mm_likely((opened & ZEND_MM_LINK_INVALID) == 0)) {
         return NULL;
     }
     zend_mm_slot *next = zend_mm_link_next(opened);
     bucket->first = next;
-    bucket->second = next;
+    if (ZEND_MM_CHECK_DOUBLE_FREE) {
+        bucket->second = next;
+    }
     bucket->used_count++;
     /* More than half of a small allocation is the miss on the next pop's link: start it now. */
     __builtin_prefetch(next, 1);
@@ -42,11 +45,14 @@ ZEND_MM_HOT bool zend_mm_hot_push(zend_mm_heap *heap, zend_mm_bucket *bucket, vo
 {
     zend_mm_slot *first = bucket->first;
     zend_mm_slot *slot = block;
-    if (!zend_mm_likely(slot != first && slot != bucket->second)) {
+    if (ZEND_MM_CHECK_DOUBLE_FREE
+            && !zend_mm_likely(slot != first && slot != bucket->second)) {
         return false;
     }
     slot->link = zend_mm_link_encode(first, heap->link_key);
-    bucket->second = first;
+    if (ZEND_MM_CHECK_DOUBLE_FREE) {
+        bucket->second = first;
+    }
     bucket->first = slot;
     bucket->used_count--;
     return true;
@@ -61,7 +67,9 @@ ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket(zend_mm_heap *heap, const void *b
     uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
     zend_mm_bucket *bucket = &heap->free_buckets[word & ZEND_MM_WORD_BIN_MASK];
     /* The bound of a page that belongs to no bin is 0: it is no slot's start either. */
-    return zend_mm_likely(zend_mm_is_slot_start(bucket, word, block)) ? bucket : NULL;
+    bool is_slot = ZEND_MM_CHECK_SLOT_START ? zend_mm_is_slot_start(bucket, word, block)
+                                            : bucket->bound != 0;
+    return zend_mm_likely(is_slot) ? bucket : NULL;
 }
 
 /* Free a small block of this heap. false: it is something else. */

@@ -1,5 +1,5 @@
 TSRMALLOC_SOURCES += \
-    alloc/api.c alloc/bin.c alloc/bin.h alloc/environment.c alloc/environment.h alloc/error.c \
+    alloc/api.c alloc/bin.c alloc/bin.h alloc/checks.h alloc/environment.c alloc/environment.h alloc/error.c \
     alloc/error.h alloc/globals.c alloc/globals.h alloc/heap.c alloc/heap.h alloc/heap_alloc.c \
     alloc/heap_check.c alloc/heap_gc.c alloc/heap_huge.c alloc/heap_pages.c alloc/heap_realloc.c \
     alloc/heap_registry.c alloc/heap_stats.c alloc/hot.h alloc/huge.c alloc/huge.h alloc/os.h \

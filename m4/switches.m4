@@ -32,6 +32,10 @@ AS_CASE([",$enable_sanitize,"],
     ],
     [AC_MSG_ERROR([--enable-sanitize=$enable_sanitize: not one of address, undefined, thread])])
 
+AS_IF([test "x$enable_free_checks" != xno], [tsrmalloc_free_checks=1], [tsrmalloc_free_checks=0])
+
+AC_DEFINE_UNQUOTED([ZEND_MM_FREE_CHECKS], [$tsrmalloc_free_checks],
+    [1: the hot path checks small blocks for misuse, see alloc/checks.h])
 AC_DEFINE_UNQUOTED([ZEND_DEBUG], [$tsrmalloc_debug], [1: validators and assertions are on])
 AC_DEFINE_UNQUOTED([TSRMALLOC_SANITIZE_ADDRESS], [$tsrmalloc_asan],
     [1: built with AddressSanitizer])

@@ -44,6 +44,15 @@ const char *__tsan_default_options(void)
 }
 #endif
 
+/* Can this build see a misuse of small blocks on the hot path? If not, the case is skipped. */
+static inline bool has_free_checks(void)
+{
+    if (!ZEND_MM_FREE_CHECKS) {
+        CHECK_SKIP("built with --disable-free-checks");
+    }
+    return ZEND_MM_FREE_CHECKS;
+}
+
 typedef struct death {
     int status;         /* of waitpid */
     pid_t pid;
