@@ -219,6 +219,7 @@ static void reset(zend_mm_heap *heap)
     /* Blocks other threads gave back die with the rest: the list goes before its memory does. */
     (void)zend_mm_remote_take(&heap->remote);
     bool is_compacting = is_compact_due(heap);
+    zend_mm_heap_collapse_full_segments(heap);
     zend_mm_heap_huge_free_all(heap);
     if (is_compacting) {
         compact(heap);
@@ -226,7 +227,6 @@ static void reset(zend_mm_heap *heap)
         zend_mm_heap_give_units(heap, true);
         zend_mm_init(heap);
         if (heap->first_unit != NULL) {
-            zend_mm_heap_enlarge_first_pages(heap);
             zend_mm_heap_reinit_first_unit(heap);
         }
     }

@@ -37,7 +37,6 @@ struct zend_mm_heap {
     uint16_t index;             /* in the segment map; HEAP_INDEX_CONSTANT for a heap of no segments */
     bool use_zend_alloc;        /* false: _malloc, _free, _realloc do the work */
     bool internal;              /* the struct lives in the heap's first segment */
-    bool has_huge_pages;        /* behind the first unit, too */
     bool overflow;              /* an error is being reported: the limit is lifted */
     uint8_t failure;            /* zend_mm_failure */
     uintptr_t link_key;         /* new at every reset */
@@ -120,8 +119,8 @@ void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first);
 void zend_mm_heap_give_free_units(zend_mm_heap *heap);
 /* Give a block to the storage; real_size is the caller's. */
 void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size);
-/* At request end: ask for huge pages behind the first unit, once, if this request outgrew it. */
-void zend_mm_heap_enlarge_first_pages(zend_mm_heap *heap);
+/* At request end: put huge pages behind some of the segments that the request has filled. */
+void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap);
 /* Give the storage what the pool holds beyond what all heaps expect. */
 void zend_mm_heap_trim_pool(zend_mm_heap *heap);
 /* Tell the pool how many segments (1/256) this heap is expected to need. */

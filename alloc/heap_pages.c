@@ -16,6 +16,13 @@
 #include "alloc/os.h"
 #include "alloc/segment_pool.h"
 
+/* A full segment's pages are all touched, so huge ones behind it cost no memory; but each takes some
+ * 0.3 ms, once, so a request end does a few. */
+#define COLLAPSE_MAX 8u
+/* From so many segments on, the next one is huge from the start: if the heap stops right there, it
+ * holds an eighth more than it touched at most. */
+#define LARGE_HEAP_COUNT 8u
+
 static size_t segments_per_unit(const zend_mm_heap *heap)
 {
     return heap->block_size >> ZEND_MM_SEGMENT_SHIFT;
@@ -75,9 +82,9 @@ static void *obtain_unit(zend_mm_heap *heap)
     }
     if (heap->pool != NULL) {
         zend_mm_pool_count(heap->pool, 1);
-        /* A heap that outgrows its first segment fills the next ones. */
-        if (heap->segment_count > 0) {
-            zend_mm_os_advise_huge_pages(unit, heap->block_size);
+        if (heap->segment_count >= LARGE_HEAP_COUNT) {
+            zend_mm_os_advise_huge_pages(unit, ZEND_MM_SEGMENT_SIZE);
+            ((zend_mm_segment *)unit)->has_huge_pages = true;
         }
     }
     return unit;
@@ -204,15 +211,23 @@ static void unit_emptied(zend_mm_heap *heap, zend_mm_segment *unit)
     }
 }
 
-/* The first segment of an idle worker stays as small as what was touched, until a request has
- * outgrown it: then all of it was. */
-void zend_mm_heap_enlarge_first_pages(zend_mm_heap *heap)
+void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap)
 {
-    if (heap->pool != NULL && heap->peak_segment_count > 1 && !heap->has_huge_pages) {
-        uint64_t start = zend_mm_os_now();
-        zend_mm_os_collapse_huge_pages(heap->first_unit, heap->block_size);
+    if (heap->pool == NULL || heap->segments == NULL) {
+        return;
+    }
+    uint64_t start = zend_mm_os_now();
+    unsigned int left = COLLAPSE_MAX;
+    zend_mm_segment *segment = heap->segments->next;    /* the newest one may be nearly empty */
+    for (; segment != NULL && left > 0; segment = segment->next) {
+        if (!segment->has_huge_pages) {
+            zend_mm_os_collapse_huge_pages(segment, ZEND_MM_SEGMENT_SIZE);
+            segment->has_huge_pages = true;
+            left--;
+        }
+    }
+    if (left < COLLAPSE_MAX) {
         heap->storage_duration += zend_mm_os_now() - start;
-        heap->has_huge_pages = true;
     }
 }
 

@@ -26,9 +26,9 @@ size_t zend_mm_os_page_size(void);
 void *zend_mm_os_map(size_t size, int file);
 void zend_mm_os_unmap(void *block, size_t size);
 
-/* Ask for huge pages behind a mapping; a hint, and nothing where the system has none. */
+/* Ask for huge pages behind a mapping that will be filled; nothing where the system has none. */
 void zend_mm_os_advise_huge_pages(void *block, size_t size);
-/* Put huge pages behind a mapping that is in use already, contents kept; a hint as well. */
+/* Put huge pages behind a mapping that is in use, contents kept; nothing where the system cannot. */
 void zend_mm_os_collapse_huge_pages(void *block, size_t size);
 
 /* Resize a mapping of zend_mm_os_map() to new_size, in place or by moving its pages to another

@@ -102,6 +102,7 @@ void *zend_mm_os_map(size_t size, int file)
     return map_trimmed(size, PROT_READ | PROT_WRITE, file);
 }
 
+#ifdef __linux__
 /* Advice that the system does not know, or does not take, changes nothing. */
 static void advise(void *block, size_t size, int advice)
 {
@@ -112,22 +113,24 @@ static void advise(void *block, size_t size, int advice)
 
 void zend_mm_os_advise_huge_pages(void *block, size_t size)
 {
-#ifdef MADV_HUGEPAGE
     advise(block, size, MADV_HUGEPAGE);
-#else
-    (void)block, (void)size;
-#endif
 }
 
 void zend_mm_os_collapse_huge_pages(void *block, size_t size)
 {
-#ifdef __linux__
-    zend_mm_os_advise_huge_pages(block, size);
     advise(block, size, MADVISE_COLLAPSE);
-#else
-    (void)block, (void)size;
-#endif
 }
+#else
+void zend_mm_os_advise_huge_pages(void *block, size_t size)
+{
+    (void)block, (void)size;
+}
+
+void zend_mm_os_collapse_huge_pages(void *block, size_t size)
+{
+    (void)block, (void)size;
+}
+#endif
 
 #ifdef __linux__
 /* Move the pages to a fresh aligned range: mremap() replaces the reservation made for them. */

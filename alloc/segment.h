@@ -50,6 +50,7 @@ typedef struct zend_mm_segment {
     struct zend_mm_segment *unit;               /* first segment of the storage block it is in */
     uint32_t free_segment_count;                /* of the unit (in its first segment): all free */
     uint32_t free_page_count;
+    bool has_huge_pages;        /* known to be; survives the pool, zero in a fresh mapping */
     uint32_t map[ZEND_MM_PAGE_COUNT];
     zend_mm_run runs[ZEND_MM_PAGE_COUNT];
 } zend_mm_segment;
