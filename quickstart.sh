@@ -6,6 +6,7 @@ usage() {
     cat <<'USAGE'
 usage: ./quickstart.sh          install what is missing, build in build/, run tsrmalloc-cli
        ./quickstart.sh check    the same, then the tests instead of tsrmalloc-cli
+       ./quickstart.sh bench    the same, then the benchmark, about a quarter of an hour
        ./quickstart.sh --help
 
 Run again, it does only what is left to do. Packages are installed on Debian and Ubuntu, by root or
@@ -19,6 +20,8 @@ USAGE
 # Debian's names. What to look for where there is no dpkg is in missing_things.
 packages="gcc libc6-dev make autoconf automake libtool pkg-config"
 packages="$packages libck-dev libcriterion-dev zlib1g-dev"
+# What bench measures against, and what draws its pictures. It runs without, and says so.
+bench_packages="libphp8.2-embed libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 gnuplot-nox"
 
 say() { echo "quickstart: $*"; }
 fail() {
@@ -100,6 +103,7 @@ build() {
 case ${1-} in
     '') goal=run ;;
     check) goal=check ;;
+    bench) goal=bench; packages="$packages $bench_packages" ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 64 ;;
 esac
@@ -117,6 +121,10 @@ trace=traces/dokuwiki-opcache.zmt.gz
 if [ $goal = check ]; then
     say "running the tests"
     exec make --no-print-directory -C build -j"$(nproc 2>/dev/null || echo 2)" check
+fi
+if [ $goal = bench ]; then
+    say "running the benchmark"
+    exec make --no-print-directory -C build bench
 fi
 threads=4
 case " ${CONFIGURE_FLAGS-} " in *" --disable-zts "*) threads=1 ;; esac

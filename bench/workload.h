@@ -1,16 +1,67 @@
-/* workload: what an allocator is measured with. Each function returns nanoseconds per operation. */
+/* workload.h: what the allocators are measured with. One file each. */
 #ifndef TSRMALLOC_BENCH_WORKLOAD_H
 #define TSRMALLOC_BENCH_WORKLOAD_H
 
+#include "bench/metric.h"
 #include "bench/peer.h"
-#include "sapi_stubs/engine/trace.h"
+#include "bench/random.h"
+#include "bench/sequence.h"
 
-/* Replay `trace` once to warm up, then `repeat` times; each `q` is a request end. */
-double bench_run_trace(const bench_peer *peer, const trace *trace, unsigned int repeat);
+/* A workload at one size. What a, b and count mean is the workload's own. */
+typedef struct bench_case {
+    const char *name;
+    size_t a, b;
+    size_t count;               /* how much of it */
+    const char *path;           /* a trace, or NULL */
+} bench_case;
 
-/* Live blocks of low .. high bytes, `live_size` bytes of them: free one at random, allocate
- * another, `count` times after as many to age the heap. An operation is a free or an allocation. */
-double bench_run_live(const bench_peer *peer, size_t low, size_t high, size_t live_size,
-    size_t count);
+/* One measurement, in a process of its own. */
+typedef struct bench_task {
+    bench_case item;            /* name and path are not known there */
+    unsigned int threads, repeat;
+    double spawn_time;          /* bench_wall_time() before the process was made */
+    bench_sequence sequence;    /* of workloads that prepare one */
+} bench_task;
+
+/* Which cases a workload makes of the traces on the command line. */
+typedef enum bench_trace_use { TRACES_NONE, TRACES_EACH, TRACES_SMALLEST } bench_trace_use;
+
+typedef struct bench_workload {
+    const char *name;
+    const char *title;          /* what is done, and what the figure is of */
+    const bench_case *cases, *quick_cases;      /* up to a case without a name */
+    bench_trace_use traces;     /* EACH: a case per trace; SMALLEST: all run the smallest file */
+    unsigned int round_limit;   /* 0: as many as asked for */
+    unsigned int process_count; /* a round's figure is the median of so many processes; 0: one */
+    bench_metric columns[4];    /* of its own, METRIC_NS ends them: that one is in every table */
+
+    /* In the program: make the operations of a case. NULL: there are none to make. */
+    void (*prepare)(const bench_case *item, bench_builder *builder);
+    /* In the process of the measurement. false: result->refusal has the reason. */
+    bool (*measure)(const bench_task *task, bench_peer *peer, bench_result *result);
+} bench_workload;
+
+extern const bench_workload bench_workload_traces, bench_workload_threads, bench_workload_large,
+    bench_workload_huge, bench_workload_mixed, bench_workload_grow, bench_workload_reset,
+    bench_workload_handoff, bench_workload_churn, bench_workload_startup, bench_workload_age;
+
+extern const bench_workload *const bench_workloads[];
+extern const size_t bench_workload_count;
+
+/* NULL: there is none of that name. */
+const bench_workload *bench_workload_find(const char *name);
+
+/* ---- shared by several ---- */
+
+/* Replays the prepared sequence: the measure function of most. */
+bool bench_measure_sequence(const bench_task *task, bench_peer *peer, bench_result *result);
+
+/* Always false, for `return`. */
+bool bench_refuse(bench_result *result, const char *reason);
+
+/* Live blocks: `live_size` bytes of them, then item->count times "free one at random, allocate
+ * another", to age the heap, and as many again, timed. */
+void bench_prepare_live(bench_builder *builder, const bench_case *item, size_t mean_size,
+    size_t (*next_size)(bench_random *random));
 
 #endif

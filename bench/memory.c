@@ -1,0 +1,87 @@
+/* memory: resident memory and page faults, as the kernel counts them.
+ * Owns        nothing.
+ * Thread      the main thread.
+ * Invariants  I1  nothing here allocates: the C library's heap may be what is measured
+ * Failure     a figure the kernel does not give is NAN.
+ * Tests       tests/bench/smoke.sh
+ */
+#include "config.h"
+
+#include "bench/memory.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+void *bench_memory_map(size_t size)
+{
+    void *memory = mmap(NULL, size + 1, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED) {
+        fprintf(stderr, "tsrmalloc-bench: the system gives no %zu bytes\n", size);
+        exit(1);
+    }
+    return memory;
+}
+
+/* A `Name:  123 kB` line of /proc/self/status, in bytes. */
+static double status_field(const char *name)
+{
+    char text[4096];
+    int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0) {
+        close(file);
+    }
+    if (size <= 0) {
+        return (double)NAN;
+    }
+    text[size] = '\0';
+    const char *line = strstr(text, name);
+    return line == NULL ? (double)NAN : (double)strtoull(line + strlen(name), NULL, 10) * 1024;
+}
+
+double bench_memory_rss(void)
+{
+    return status_field("\nVmRSS:");
+}
+
+static long faults(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt + usage.ru_majflt;
+}
+
+void bench_memory_begin(bench_memory *memory)
+{
+    int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (file >= 0) {
+        ssize_t written = write(file, "5", 1);      /* resets VmHWM */
+        (void)written;                              /* else the peak is too high, never too low */
+        close(file);
+    }
+    memory->rss = bench_memory_rss();
+    memory->faults = faults();
+}
+
+static double above(const bench_memory *memory, double bytes)
+{
+    return bytes > memory->rss ? bytes - memory->rss : bytes <= memory->rss ? 0 : (double)NAN;
+}
+
+void bench_memory_peak(const bench_memory *memory, bench_result *result)
+{
+    result->metrics[METRIC_FAULTS] = (double)(faults() - memory->faults);
+    result->metrics[METRIC_RSS_PEAK] = above(memory, status_field("\nVmHWM:"));
+}
+
+void bench_memory_after(const bench_memory *memory, bench_result *result)
+{
+    result->metrics[METRIC_RSS_AFTER] = above(memory, bench_memory_rss());
+}

@@ -1,0 +1,43 @@
+/* workload_huge: live blocks of 2 to 3 MiB. See bench_prepare_live(); a: bytes live.
+ * Owns        nothing.
+ * Thread      the main thread.
+ * Invariants  none.
+ * Failure     a refusal.
+ * Tests       tests/bench/smoke.sh
+ */
+#include "config.h"
+
+#include "bench/workload.h"
+
+#define SMALLEST ((size_t)2 << 20)
+#define LARGEST ((size_t)3 << 20)
+
+static const bench_case cases[] = {
+    { .name = "256 MiB", .a = (size_t)256 << 20, .count = 20000 },
+    { .name = "8 GiB", .a = (size_t)8 << 30, .count = 20000 },
+    { .name = NULL },
+};
+static const bench_case quick_cases[] = {
+    { .name = "16 MiB", .a = (size_t)16 << 20, .count = 50 },
+    { .name = NULL },
+};
+
+static size_t next_size(bench_random *random)
+{
+    return bench_random_between(random, SMALLEST, LARGEST);
+}
+
+static void prepare(const bench_case *item, bench_builder *builder)
+{
+    bench_prepare_live(builder, item, (SMALLEST + LARGEST) / 2, next_size);
+}
+
+const bench_workload bench_workload_huge = {
+    .name = "huge",
+    .title = "live blocks of 2-3 MiB, one freed at random, another allocated; per operation",
+    .cases = cases,
+    .quick_cases = quick_cases,
+    .columns = { METRIC_OVERHEAD },
+    .prepare = prepare,
+    .measure = bench_measure_sequence,
+};
