@@ -19,6 +19,9 @@
 /* A full segment's pages are all touched, so huge ones behind it cost no memory; but each takes some
  * 0.3 ms, once, so a request end does a few. */
 #define COLLAPSE_MAX 8u
+/* A heap that has ended the start-up and one request has more of them to come: a program that runs
+ * one request would pay for nothing. */
+#define WORKER_RESET_COUNT 2u
 /* From so many segments on, the next one is huge from the start: if the heap stops right there, it
  * holds an eighth more than it touched at most. */
 #define LARGE_HEAP_COUNT 8u
@@ -213,7 +216,8 @@ static void unit_emptied(zend_mm_heap *heap, zend_mm_segment *unit)
 
 void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap)
 {
-    if (heap->pool == NULL || heap->segments == NULL) {
+    bool is_worker = heap->reset_count >= WORKER_RESET_COUNT;
+    if (!is_worker || heap->pool == NULL || heap->segments == NULL) {
         return;
     }
     uint64_t start = zend_mm_os_now();
