@@ -16,14 +16,14 @@
 #include "alloc/os.h"
 #include "alloc/segment_pool.h"
 
-/* A full segment's pages are all touched, so huge ones behind it cost no memory; but each takes some
- * 0.3 ms, once, so a request end does a few. */
+/* Most of a full segment's pages are touched, so huge ones behind it cost little memory; but each takes
+ * some 0.3 ms, once, so a request end does a few. */
 #define COLLAPSE_MAX 8u
 /* A heap that has ended the start-up and one request has more of them to come: a program that runs
  * one request would pay for nothing. */
 #define WORKER_RESET_COUNT 2u
-/* From so many segments on, the next one is huge from the start: if the heap stops right there, it
- * holds an eighth more than it touched at most. */
+/* From so many segments on, the next one is huge from the start: that pays for
+ * blocks that are written; of blocks that are not, the whole segment becomes resident. */
 #define LARGE_HEAP_COUNT 8u
 
 static size_t segments_per_unit(const zend_mm_heap *heap)

@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "alloc/tsan.h"
 #include "bench/clock.h"
 #include "bench/memory.h"
 #include "bench/workload.h"
@@ -75,6 +76,7 @@ typedef struct exchange {
 
 static void put(ring *ring, batch *batch)
 {
+    zend_mm_tsan_release(batch);
     if (!ck_ring_enqueue_spsc(&ring->ring, ring->slots, batch)) {
         fprintf(stderr, "tsrmalloc-bench: a lane has more batches than its ring holds\n");
         abort();
@@ -85,7 +87,11 @@ static void put(ring *ring, batch *batch)
 static batch *take(ring *ring)
 {
     batch *taken;
-    return ck_ring_dequeue_spsc(&ring->ring, ring->slots, &taken) ? taken : NULL;
+    if (!ck_ring_dequeue_spsc(&ring->ring, ring->slots, &taken)) {
+        return NULL;
+    }
+    zend_mm_tsan_acquire(taken);
+    return taken;
 }
 
 /* There may be more threads than processors: waiting for long must let the others run. */
