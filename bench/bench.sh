@@ -26,9 +26,10 @@ fi
 echo "make bench: building the variants without checks"
 variants=$(eval "'$srcdir/bench/variants.sh' '$srcdir' '$directory/variants' \
     $(./config.status --config)")
-# Words without blanks, unless the build directory has some.
+# `same` is the library itself once more: what it differs by is the error of the method.
+# The variants are words without blanks, unless the build directory has some.
 # shellcheck disable=SC2086
-set -- $variants "$@"
+set -- --variant same="$library" $variants "$@"
 
 # Options come before traces; a trace that is in both places is measured once.
 for trace in "$srcdir"/traces/*.zmt.gz "$srcdir"/../shared/traces/*.zmt.gz; do

@@ -3,15 +3,15 @@
 
 bin_PROGRAMS += tsrmalloc-bench
 tsrmalloc_bench_SOURCES = \
-    bench/clock.h bench/figures.c bench/figures.h bench/machine.c bench/main.c bench/memory.c \
-    bench/memory.h bench/metric.c bench/metric.h bench/options.c bench/options.h bench/peer.c \
-    bench/peer.h bench/peer_general.c bench/peer_limit.c bench/peer_ours.c bench/peer_zend.c \
-    bench/pictures.c bench/process.c bench/process.h bench/random.h bench/replay.c bench/replay.h \
-    bench/report.c bench/report.h bench/report_json.c bench/run.c bench/run.h bench/sequence.c \
-    bench/sequence.h bench/table.c bench/table.h bench/targets.c bench/workload.c bench/workload.h \
+    bench/clock.h bench/figures.c bench/figures.h bench/heap.c bench/heap.h bench/machine.c \
+    bench/main.c bench/memory.c bench/memory.h bench/metric.c bench/metric.h bench/options.c \
+    bench/options.h bench/peer.c bench/peer.h bench/peer_general.c bench/peer_limit.c \
+    bench/peer_ours.c bench/peer_zend.c bench/pictures.c bench/process.c bench/process.h \
+    bench/random.h bench/replay.c bench/replay.h bench/report.c bench/report.h bench/report_json.c \
+    bench/report_variants.c bench/run.c bench/run.h bench/sequence.c bench/sequence.h \
+    bench/table.c bench/table.h bench/targets.c bench/workload.c bench/workload.h \
     bench/workload_age.c bench/workload_churn.c bench/workload_grow.c bench/workload_handoff.c \
-    bench/workload_huge.c bench/workload_large.c bench/workload_mixed.c bench/workload_reset.c \
-    bench/workload_startup.c bench/workload_traces.c \
+    bench/workload_live.c bench/workload_reset.c bench/workload_startup.c bench/workload_traces.c \
     sapi_stubs/engine/line_reader.c sapi_stubs/engine/line_reader.h \
     sapi_stubs/engine/trace_reader.c sapi_stubs/engine/trace.h
 tsrmalloc_bench_LDADD = $(ZLIB_LIBS) -ldl -lm

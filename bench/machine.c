@@ -76,6 +76,11 @@ static void read_variables(char *text, size_t size)
     }
 }
 
+void bench_machine_load(char *text, size_t size)
+{
+    read_line("/proc/loadavg", "", text, size);
+}
+
 size_t bench_machine_facts(bench_fact *facts)
 {
     struct utsname system;
@@ -92,7 +97,7 @@ size_t bench_machine_facts(bench_fact *facts)
     }
     read_line("/sys/kernel/mm/transparent_hugepage/enabled", "", text, sizeof text);
     add(facts, &count, "huge pages", text);
-    read_line("/proc/loadavg", "", text, sizeof text);
+    bench_machine_load(text, sizeof text);
     add(facts, &count, "load at the end", text);
     add(facts, &count, "compiler", __VERSION__);
     read_variables(text, sizeof text);

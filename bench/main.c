@@ -41,6 +41,7 @@ static bool run_all(bench_run *run, const bench_options *options)
         }
     }
     if (tables) {
+        bench_report_variants(run, STYLE_TEXT, stdout);
         bench_report_targets(run, STYLE_TEXT, stdout);
         fputc('\n', stdout);
         bench_report_machine(run, STYLE_TEXT, stdout);
@@ -52,6 +53,7 @@ static void report_markdown(const bench_run *run, FILE *out)
 {
     bench_report_machine(run, STYLE_MARKDOWN, out);
     bench_report_targets(run, STYLE_MARKDOWN, out);
+    bench_report_variants(run, STYLE_MARKDOWN, out);
     for (size_t index = 0; index < run->options->workload_count; index++) {
         bench_report_workload(run, run->options->workloads[index], STYLE_MARKDOWN, out);
     }
@@ -80,7 +82,8 @@ static bool measure(bench_options *options)
 {
     bench_run run;
     if (options->svg != NULL && !bench_gnuplot_is_there()) {
-        fputs("tsrmalloc-bench: --svg needs gnuplot (Debian: apt-get install gnuplot-nox)\n", stderr);
+        fputs("tsrmalloc-bench: --svg needs gnuplot (Debian: apt-get install gnuplot-nox)\n",
+            stderr);
         return false;
     }
     bench_process_prepare();

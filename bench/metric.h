@@ -10,6 +10,7 @@
     X(NS, "ns", "ns", NANOSECONDS)                      /* the figure: per unit of the workload */ \
     X(CPU_NS, "cpu_ns", "cpu ns", NANOSECONDS)          /* the same in CPU time of all threads */ \
     X(WALL_NS, "wall_ns", "wall ns", NANOSECONDS)       /* the same in the time of day */ \
+    X(BUSY_NS, "busy_ns", "busy ns", NANOSECONDS)       /* CPU_NS less what threads waited */ \
     X(FIRST_NS, "first_ns", "first time", NANOSECONDS)  /* the same, in a process just begun */ \
     X(HEAP_NS, "heap_ns", "heap ns", NANOSECONDS)       /* the heap's part of it */ \
     X(STORAGE_NS, "storage_ns", "storage ns", NANOSECONDS)      /* the storage calls' part */ \
@@ -18,6 +19,7 @@
     X(RSS_AFTER, "rss_after", "RSS after", BYTES)       /* behind the last request end */ \
     X(RSS_GROWTH, "rss_growth", "RSS growth", BYTES)    /* between an early and the last thread */ \
     X(FAULTS, "faults", "faults", COUNT)                /* page faults of the whole process */ \
+    X(KEPT, "kept", "kept", RATIO)      /* segments held after requests, beyond the average */ \
     X(OVERHEAD, "overhead", "overhead", RATIO)          /* ours: real peak / bytes asked for */
 
 typedef enum bench_unit { NANOSECONDS, BYTES, COUNT, RATIO } bench_unit;

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { OPTION_LIBRARY = 256, OPTION_PEER, OPTION_VARIANT, OPTION_PEERS, OPTION_WORKLOADS, OPTION_ROUNDS,
-       OPTION_REPEAT, OPTION_QUICK, OPTION_JSON, OPTION_MARKDOWN, OPTION_SVG };
+enum { OPTION_LIBRARY = 256, OPTION_PEER, OPTION_VARIANT, OPTION_PEERS, OPTION_WORKLOADS,
+       OPTION_ROUNDS, OPTION_REPEAT, OPTION_QUICK, OPTION_JSON, OPTION_MARKDOWN, OPTION_SVG };
 
 static const struct option long_options[] = {
     { "threads", required_argument, NULL, 't' },
@@ -60,8 +60,9 @@ static void print_help(FILE *out)
         "      --peer NAME=PATH     measure one more library, or NAME from another place\n"
         "      --variant NAME=PATH  measure another build of ours, with the traces only\n"
         "      --library PATH       the libtsrmalloc.so to measure, as --peer ours=PATH\n"
-        "      --rounds N           rounds (default 7, most 101)\n"
-        "      --repeat N           timed replays of a trace in each round (default 5)\n"
+        "      --rounds N           rounds (default 7, most 101); some long cases take fewer\n"
+        "      --repeat N           timed replays of a trace in each round (default: 5, or as\n"
+        "                           many as make 5,000,000 operations)\n"
         "  -t, --threads N          threads that replay side by side (default 1, most 1024)\n"
         "      --quick              tiny cases, one round: does it work?\n"
         "      --json[=FILE]        write JSON to FILE, or to stdout instead of the tables\n"
@@ -250,6 +251,9 @@ static bool complete(bench_options *options, const lists *lists, int argc, char 
     if (options->rounds == 0) {
         options->rounds = options->quick ? 1 : 7;
     }
+    if (options->repeat == 0 && options->quick) {
+        options->repeat = 2;
+    }
     if (options->json != NULL && options->markdown != NULL && *options->json == '\0'
         && *options->markdown == '\0') {
         return refuse("--json", "only one of --json and --markdown can have stdout");
@@ -263,7 +267,7 @@ bench_parse bench_options_parse(int argc, char **argv, bench_options *options)
 {
     lists lists = { NULL, NULL };
     int option;
-    *options = (bench_options){ .repeat = 5, .threads = 1 };
+    *options = (bench_options){ .threads = 1 };
     for (size_t index = 0; index < bench_peer_default_count; index++) {
         if (!set_peer(options, bench_peer_defaults[index].name, "")) {
             return PARSE_USAGE;

@@ -1,8 +1,8 @@
 /* peer: which allocators there are, and which kind a library is.
  * Owns        the loaded library, for the life of the process.
  * Thread      the main thread.
- * Invariants  I1  a library is loaded RTLD_LOCAL: its malloc serves those who ask for it by dlsym(),
- *                 never the C library or this program
+ * Invariants  I1  a library is loaded RTLD_LOCAL: its malloc serves those who ask for it by
+ *                 dlsym(), never the C library or this program
  * Failure     false and a text.
  * Tests       tests/bench/smoke.sh
  */

@@ -1,6 +1,7 @@
 /* peer.h: an allocator under measurement, opened by dlopen() in a process of its own.
  *
- * All peers are called through the same function pointers, so that all pay the same. */
+ * All peers are called through the same function pointers, which are the library's own functions
+ * (only a heap of mimalloc's has to be fetched first), so that all pay the same. */
 #ifndef TSRMALLOC_BENCH_PEER_H
 #define TSRMALLOC_BENCH_PEER_H
 
@@ -13,7 +14,9 @@
 typedef struct bench_peer {
     void *(*alloc)(size_t size);
     void (*free)(void *block);
-    void *(*realloc)(void *block, size_t size);
+    /* Ours takes a third argument; all get it. The others never look at it, as on every ABI where
+     * arguments travel in registers. */
+    void *(*realloc)(void *block, size_t size, int allow_failure);
 
     bool (*start)(void);            /* once, in the main thread, before the first alloc */
     void (*reset)(void);            /* the request end; NULL: live blocks are freed singly */
@@ -24,6 +27,7 @@ typedef struct bench_peer {
     bool (*statistics)(zend_mm_heap_statistics *statistics);    /* NULL: not ours */
     bool (*plan)(const bench_sequence *sequence);   /* NULL: needs to know nothing beforehand */
     void (*rewind)(void);           /* the sequence begins anew; NULL: does not matter */
+    void (*plan_ring)(struct bench_peer *peer, size_t size);    /* see peer_limit.c; or NULL */
 
     const char *no_threads;         /* why it is measured in one thread only; NULL: it is not */
     const char *no_remote_free;     /* why no other thread may free its blocks; NULL: it may */

@@ -72,7 +72,9 @@ bool bench_peer_open_libc(bench_peer *peer)
 {
     peer->alloc = malloc;
     peer->free = free;
-    peer->realloc = realloc;
+    if (!BENCH_FIND(RTLD_DEFAULT, "realloc", peer->realloc)) {
+        return false;
+    }
     use(peer);
     snprintf(peer->version, sizeof peer->version, "glibc %s", gnu_get_libc_version());
     return true;
@@ -92,7 +94,8 @@ static void read_mimalloc_version(void *library, bench_peer *peer)
 
 bool bench_peer_open_mimalloc(void *library, bench_peer *peer)
 {
-    if (!BENCH_FIND(library, "mi_malloc", peer->alloc) || !BENCH_FIND(library, "mi_free", peer->free)
+    if (!BENCH_FIND(library, "mi_malloc", peer->alloc)
+        || !BENCH_FIND(library, "mi_free", peer->free)
         || !BENCH_FIND(library, "mi_realloc", peer->realloc)) {
         return false;
     }
@@ -136,8 +139,9 @@ static void *heaps_alloc(size_t size)
     return mimalloc.heap_alloc(thread_heap, size);
 }
 
-static void *heaps_realloc(void *block, size_t size)
+static void *heaps_realloc(void *block, size_t size, int allow_failure)
 {
+    (void)allow_failure;
     return mimalloc.heap_realloc(thread_heap, block, size);
 }
 

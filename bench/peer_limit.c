@@ -1,10 +1,14 @@
 /* peer_limit: no allocator at all: every address is computed before the clock starts.
- * Owns        the addresses of a sequence, and an arena they lie in.
- * Thread      the main thread.
- * Invariants  I1  live blocks never overlap, so the writes of a replay go where an allocator's would
+ *
+ * Where there is a sequence, its addresses are. Where threads hand blocks to each other there is
+ * none: each thread then goes round a ring of its own, which is never asked whether it is free.
+ *
+ * Owns        the addresses of a sequence; for each thread an arena, where they lie.
+ * Thread      plan, plan_ring, start: the main thread, before the others; the rest: any.
+ * Invariants  I1  live blocks never overlap: the writes of a replay go where an allocator's would
  *             I2  addresses are used in the order of the sequence's allocations and reallocations
  * Failure     false: no address space.
- * Tests       tests/bench/smoke.sh
+ * Tests       tests/bench/sequence.c, tests/bench/smoke.sh
  */
 #include "config.h"
 
@@ -18,7 +22,6 @@
 
 #define CLASS_MAX 256
 #define NONE UINT32_MAX
-#define ARENA_SIZE ((size_t)64 << 30)
 
 /* A best case for caches: exact classes, last freed first, one bump pointer for all. */
 typedef struct planner {
@@ -31,10 +34,12 @@ typedef struct planner {
     size_t top;
 } planner;
 
-/* owner only: the main thread */
-static void **addresses;
-static size_t address_index;
-static char *arena;
+static size_t *addresses;       /* const after limit_plan(): in an arena, in the order of use */
+static size_t arena_size;       /* const after limit_plan() or limit_plan_ring() */
+
+static __thread char *arena;
+static __thread const size_t *next_address;
+static __thread size_t ring_used;
 
 /* Four classes a doubling above 64 bytes, eight bytes apart below: *size becomes the class's. */
 static unsigned char class_of(size_t *size)
@@ -89,18 +94,20 @@ static void plan_reset(planner *planner)
     planner->top = 0;
 }
 
-/* One op of the sequence; its address, NULL where it needs none. */
-static void *plan_op(planner *planner, const bench_sequence *sequence, const trace_op *op)
+/* One op of the sequence: *address is what it gets. false: it needs none. */
+static bool plan_op(planner *planner, const bench_sequence *sequence, const trace_op *op,
+    size_t *address)
 {
     switch ((trace_op_kind)op->kind) {
     case TRACE_ALLOC: plan_alloc(planner, op->id, op->size); break;
     case TRACE_REALLOC: plan_realloc(planner, op->id, op->size); break;
     case TRACE_ALLOC_WIDE: plan_alloc(planner, op->id, sequence->wide_sizes[op->size]); break;
     case TRACE_REALLOC_WIDE: plan_realloc(planner, op->id, sequence->wide_sizes[op->size]); break;
-    case TRACE_FREE: plan_free(planner, op->id); return NULL;
-    case TRACE_END: plan_reset(planner); return NULL;
+    case TRACE_FREE: plan_free(planner, op->id); return false;
+    case TRACE_END: plan_reset(planner); return false;
     }
-    return arena + planner->offsets[planner->blocks[op->id]];
+    *address = planner->offsets[planner->blocks[op->id]];
+    return true;
 }
 
 static bool limit_plan(const bench_sequence *sequence)
@@ -112,40 +119,65 @@ static bool limit_plan(const bench_sequence *sequence)
     planner.blocks = bench_memory_map(sequence->id_count * sizeof *planner.blocks);
     planner.classes = bench_memory_map(sequence->id_count);
     addresses = bench_memory_map(count * sizeof *addresses);
-    arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     plan_reset(&planner);
-    size_t used = 0, largest = 0;
+    size_t used = 0;
     for (size_t index = 0; index < count; index++) {
-        void *address = plan_op(&planner, sequence, &sequence->ops[index]);
-        if (address != NULL) {
-            addresses[used++] = address;
-        }
-        largest = planner.top > largest ? planner.top : largest;
+        used += plan_op(&planner, sequence, &sequence->ops[index], &addresses[used]);
+        arena_size = planner.top > arena_size ? planner.top : arena_size;
     }
     munmap(planner.next, count * sizeof *planner.next);
     munmap(planner.offsets, count * sizeof *planner.offsets);
     munmap(planner.blocks, sequence->id_count * sizeof *planner.blocks);
     munmap(planner.classes, sequence->id_count);
-    return arena != MAP_FAILED && largest <= ARENA_SIZE;
+    return true;
+}
+
+/* For the caller's thread. */
+static bool limit_start(void)
+{
+    arena = mmap(NULL, arena_size + 1, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return arena != MAP_FAILED;
+}
+
+static void limit_thread_end(void)
+{
+    munmap(arena, arena_size + 1);
 }
 
 static void limit_rewind(void)
 {
-    address_index = 0;
+    next_address = addresses;
 }
 
 static void *limit_alloc(size_t size)
 {
     (void)size;
-    return addresses[address_index++];
+    return arena + *next_address++;
 }
 
 /* A block that moved is not copied: where the contents come from is not the allocator's. */
-static void *limit_realloc(void *block, size_t size)
+static void *limit_realloc(void *block, size_t size, int allow_failure)
 {
     (void)block;
+    (void)allow_failure;
     return limit_alloc(size);
+}
+
+static void *ring_alloc(size_t size)
+{
+    size = (size + 15) & ~(size_t)15;
+    ring_used = ring_used + size <= arena_size ? ring_used : 0;
+    void *block = arena + ring_used;
+    ring_used += size;
+    return block;
+}
+
+/* More bytes than a thread ever has live. */
+static void limit_plan_ring(bench_peer *peer, size_t size)
+{
+    arena_size = size;
+    peer->alloc = ring_alloc;
 }
 
 static void limit_free(void *block)
@@ -165,8 +197,10 @@ bool bench_peer_open_limit(bench_peer *peer)
     peer->reset = limit_reset;
     peer->plan = limit_plan;
     peer->rewind = limit_rewind;
-    peer->no_threads = "addresses are computed for one thread";
-    peer->no_remote_free = "nothing is freed";
+    peer->plan_ring = limit_plan_ring;
+    peer->start = limit_start;
+    peer->thread_start = limit_start;
+    peer->thread_end = limit_thread_end;
     snprintf(peer->version, sizeof peer->version, "every address computed beforehand");
     return true;
 }

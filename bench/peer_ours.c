@@ -10,7 +10,12 @@
 
 #include "bench/peer.h"
 
+#include <dlfcn.h>
+#include <limits.h>
+#include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* const after bench_peer_open_ours() */
 static struct {
@@ -20,7 +25,6 @@ static struct {
     void (*start)(void ***tsrm_ls);
     void (*shutdown)(int silent, int full, void ***tsrm_ls);
     void *(*alloc)(size_t size);
-    void *(*realloc)(void *block, size_t size, int allow_failure);
     bool (*statistics)(void *heap, zend_mm_heap_statistics *statistics);
 } ours;
 
@@ -45,11 +49,6 @@ static bool ours_start(void)
 static void ours_reset(void)
 {
     ours.shutdown(1, 0, tsrm_ls);
-}
-
-static void *ours_realloc(void *block, size_t size)
-{
-    return ours.realloc(block, size, 0);
 }
 
 static bool ours_statistics(zend_mm_heap_statistics *statistics)
@@ -79,12 +78,25 @@ static void open_threads(void *library, bench_peer *peer)
     }
 }
 
+/* What was opened, behind all links: it need not be the build this program belongs to. */
+static void read_version(void *library, bench_peer *peer)
+{
+    struct link_map *map;
+    char path[PATH_MAX] = "libtsrmalloc";
+    if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && realpath(map->l_name, path) == NULL) {
+        path[0] = '\0';
+    }
+    const char *slash = strrchr(path, '/');
+    snprintf(peer->version, sizeof peer->version, "%.70s, %s", slash != NULL ? slash + 1 : path,
+        ours.tsrm_startup != NULL ? "ZTS" : "without ZTS");
+}
+
 bool bench_peer_open_ours(void *library, bench_peer *peer)
 {
     if (!BENCH_FIND(library, "_emalloc", peer->alloc)
         || !BENCH_FIND(library, "_emalloc", ours.alloc)
         || !BENCH_FIND(library, "_efree", peer->free)
-        || !BENCH_FIND(library, "_erealloc", ours.realloc)
+        || !BENCH_FIND(library, "_erealloc", peer->realloc)
         || !BENCH_FIND(library, "start_memory_manager", ours.start)
         || !BENCH_FIND(library, "shutdown_memory_manager", ours.shutdown)
         || !BENCH_FIND(library, "zend_mm_heap_stats", ours.statistics)) {
@@ -92,9 +104,8 @@ bool bench_peer_open_ours(void *library, bench_peer *peer)
     }
     open_threads(library, peer);
     peer->start = ours_start;
-    peer->realloc = ours_realloc;
     peer->reset = ours_reset;
     peer->statistics = ours_statistics;
-    snprintf(peer->version, sizeof peer->version, "tsrmalloc %s", PACKAGE_VERSION);
+    read_version(library, peer);
     return true;
 }

@@ -1,7 +1,9 @@
 /* pictures: SVG by gnuplot: cost against live memory, bars of the traces, a worker's age, resets.
  * Owns        the scripts, written to gnuplot's stdin with their data inside.
  * Thread      the main thread.
- * Invariants  I1  an allocator has the same colour in every picture
+ * Invariants  I1  an allocator has the same colour in every picture, and is in the legend of those
+ *                 that have figures of it
+ *             I2  no legend covers a curve
  * Failure     false, after a line on stderr.
  * Tests       tests/bench/smoke.sh
  */
@@ -13,6 +15,7 @@
 
 #include "bench/figures.h"
 #include "bench/report.h"
+#include "bench/workload.h"
 
 /* Told apart by the colour-blind, too; ours is the first and the thickest line. */
 static const char *const colours[] = {
@@ -52,7 +55,7 @@ static FILE *begin(const char *directory, const char *name, int width, int heigh
         width, height);
     fputs("set encoding utf8\nset output ", script);
     print_quoted(path, script);
-    fputs("\nset grid\nset key noenhanced\nset tics nomirror\n", script);
+    fputs("\nset grid\nset micro\nset key noenhanced\nset tics nomirror\n", script);
     return script;
 }
 
@@ -74,10 +77,16 @@ static void print_number(double value, FILE *out)
     }
 }
 
-/* Other builds of ours would hide the others. */
-static bool is_shown(const bench_run *run, size_t peer)
+/* Those that the workload has figures of; other builds of ours would hide the others. */
+static bool is_shown(const bench_run *run, const char *workload, size_t peer)
 {
-    return !run->peers[peer].variant;
+    const bench_row *row;
+    for (size_t index = 0; (row = bench_run_row(run, workload, index)) != NULL; index++) {
+        if (row->cells[peer].round_count > 0) {
+            return !run->peers[peer].variant;
+        }
+    }
+    return false;
 }
 
 static const char *colour(size_t peer)
@@ -85,38 +94,56 @@ static const char *colour(size_t peer)
     return colours[peer % COLOUR_COUNT];
 }
 
-/* `plot`, one curve for each peer out of `data`: columns 2, 3, ... over column 1. */
-static void plot_lines(const bench_run *run, const char *data, FILE *script)
+/* `plot`, a curve for each peer that `workload` shows: a column of `data` over the first one. */
+static void plot_lines(const bench_run *run, const char *workload, const char *data,
+    const char *style, FILE *script)
 {
+    const char *before = "plot";
     for (size_t peer = 0; peer < run->peer_count; peer++) {
-        if (!is_shown(run, peer)) {
-            continue;
+        if (is_shown(run, workload, peer)) {
+            fprintf(script, "%s $%s using 1:%zu with %s linewidth %d linecolor rgb '%s' title ",
+                before, data, peer + 2, style, peer == 0 ? 4 : 2, colour(peer));
+            print_quoted(run->peers[peer].name, script);
+            before = ",";
         }
-        fprintf(script, "%s $%s using 1:%zu with linespoints pointtype 7 pointsize 0.5 linewidth %d "
-            "linecolor rgb '%s' title ", peer == 0 ? "plot" : ",", data, peer + 2,
-            peer == 0 ? 4 : 2, colour(peer));
-        print_quoted(run->peers[peer].name, script);
     }
-    fputc('\n', script);
+}
+
+#define POINTS "linespoints pointtype 7 pointsize 0.5"
+
+/* Panels side by side, with room for one legend right of them. */
+static void begin_panels(int count, FILE *script)
+{
+    fprintf(script, "set multiplot layout 1,%d margins 0.08,0.82,0.17,0.9 spacing 0.07,0.1\n"
+        "set key at screen 0.995,0.9 right top\n", count);
 }
 
 /* ---- cost against size ---- */
 
-/* A line for each case: its size, then the time with each peer. */
-static size_t print_cost_data(const bench_run *run, const char *workload, double scale, FILE *script)
+/* A line for each case: its size, then the seconds with each peer. */
+static void print_cost_data(const bench_run *run, const char *workload, FILE *script)
 {
-    size_t count = 0;
     const bench_row *row;
     fprintf(script, "$%s << END\n", workload);
-    for (; (row = bench_run_row(run, workload, count)) != NULL; count++) {
-        fprintf(script, "%.6g", (double)row->item.a / scale);
+    for (size_t index = 0; (row = bench_run_row(run, workload, index)) != NULL; index++) {
+        fprintf(script, "%zu", row->item.a);
         for (size_t peer = 0; peer < run->peer_count; peer++) {
-            print_number(bench_summary_of_cell(&row->cells[peer], METRIC_NS).median, script);
+            print_number(bench_summary_of_cell(&row->cells[peer], METRIC_NS).median / 1e9, script);
         }
         fputc('\n', script);
     }
     fputs("END\n", script);
-    return count;
+}
+
+/* The cases are the marks of the axis: "256 MiB" at its size. */
+static void print_sizes(const bench_run *run, const char *workload, FILE *script)
+{
+    const bench_row *row;
+    for (size_t index = 0; (row = bench_run_row(run, workload, index)) != NULL; index++) {
+        fputs(index > 0 ? ", " : "", script);
+        print_quoted(row->name, script);
+        fprintf(script, " %zu", row->item.a);
+    }
 }
 
 static bool draw_live(const bench_run *run, const char *directory)
@@ -127,13 +154,17 @@ static bool draw_live(const bench_run *run, const char *directory)
     if (script == NULL) {
         return false;
     }
-    fputs("set logscale xy\nset xlabel 'MiB live'\nset format y '%g'\n"
-        "set multiplot layout 1,3\nset ylabel 'ns per operation'\nset key bottom right\n", script);
+    begin_panels(3, script);
+    fputs("set logscale x 2\nset logscale y\nset format y '%.0s %cs'\n"
+        "set offsets graph 0.1, graph 0.1\nset xlabel 'bytes live'\n"
+        "set ylabel 'time of an operation'\n", script);
     for (size_t index = 0; index < 3; index++) {
-        print_cost_data(run, workloads[index], 1 << 20, script);
-        fprintf(script, "set title '%s'\n%s\n", titles[index],
-            index == 1 ? "unset key\nset ylabel ' '" : "");
-        plot_lines(run, workloads[index], script);
+        print_cost_data(run, workloads[index], script);
+        fprintf(script, "set title '%s'\nset xtics (", titles[index]);
+        print_sizes(run, workloads[index], script);
+        fputs(")\n", script);
+        plot_lines(run, workloads[index], workloads[index], POINTS, script);
+        fputs("\nunset key\nunset ylabel\n", script);
     }
     fputs("unset multiplot\n", script);
     return end(script, "live");
@@ -141,22 +172,15 @@ static bool draw_live(const bench_run *run, const char *directory)
 
 static bool draw_reset(const bench_run *run, const char *directory)
 {
-    FILE *script = begin(directory, "reset", 760, 480);
+    FILE *script = begin(directory, "reset", 860, 480);
     if (script == NULL) {
         return false;
     }
-    fputs("set logscale xy\nset xlabel 'live blocks'\nset ylabel 'microseconds per request end'\n"
-        "set format x '10^{%L}'\nset format y '%g'\nset key top left\n", script);
-    print_cost_data(run, "reset", 1, script);
-    for (size_t peer = 0; peer < run->peer_count; peer++) {
-        if (!is_shown(run, peer)) {
-            continue;
-        }
-        fprintf(script, "%s $reset using 1:($%zu/1000) with linespoints pointtype 7 pointsize 0.5 "
-            "linewidth %d linecolor rgb '%s' title ", peer == 0 ? "plot" : ",", peer + 2,
-            peer == 0 ? 4 : 2, colour(peer));
-        print_quoted(run->peers[peer].name, script);
-    }
+    fputs("set logscale xy\nset xlabel 'live blocks'\nset ylabel 'time of a request end'\n"
+        "set format x '%.0s%c'\nset format y '%.0s %cs'\nset xrange [1e3:1e7]\n"
+        "set key outside right\n", script);
+    print_cost_data(run, "reset", script);
+    plot_lines(run, "reset", "reset", POINTS, script);
     fputc('\n', script);
     return end(script, "reset");
 }
@@ -189,12 +213,11 @@ static bool draw_traces(const bench_run *run, const char *directory)
         "set ylabel 'time, ours = 1'\nset xtics noenhanced\nset key outside right\n", script);
     print_trace_data(run, script);
     for (size_t peer = 0; peer < run->peer_count; peer++) {
-        if (!is_shown(run, peer)) {
-            continue;
+        if (is_shown(run, "traces", peer)) {
+            fprintf(script, "%s $traces using %zu%s linecolor rgb '%s' title ",
+                peer == 0 ? "plot" : ",", peer + 2, peer == 0 ? ":xtic(1)" : "", colour(peer));
+            print_quoted(run->peers[peer].name, script);
         }
-        fprintf(script, "%s $traces using %zu%s linecolor rgb '%s' title ",
-            peer == 0 ? "plot" : ",", peer + 2, peer == 0 ? ":xtic(1)" : "", colour(peer));
-        print_quoted(run->peers[peer].name, script);
     }
     fputc('\n', script);
     return end(script, "traces");
@@ -204,42 +227,25 @@ static bool draw_traces(const bench_run *run, const char *directory)
 
 typedef enum age_value { AGE_RSS, AGE_NS } age_value;
 
-/* A line for each slice of time: its number, then each peer's value; what is live, last. */
+/* A line for each slice of time: its days, then each peer's value; what is live, last. */
 static void print_age_data(const bench_run *run, const bench_row *row, age_value value,
     const char *name, FILE *script)
 {
     size_t count = row->cells[0].round_count > 0 ? row->cells[0].rounds[0].sample_count : 0;
     fprintf(script, "$%s << END\n", name);
     for (size_t slice = 0; slice < count; slice++) {
-        fprintf(script, "%zu", slice);
+        fprintf(script, "%.6g", BENCH_AGE_DAYS * (double)slice / (double)row->item.b);
         for (size_t peer = 0; peer < run->peer_count; peer++) {
             const bench_cell *cell = &row->cells[peer];
             bool there = cell->round_count > 0 && cell->rounds[0].sample_count > slice;
             const bench_sample *sample = &cell->rounds[0].samples[slice];
             print_number(!there ? (double)NAN : value == AGE_RSS ? sample->rss / (1 << 20)
-                                                                 : sample->ns, script);
+                                                                 : sample->ns / 1e9, script);
         }
         print_number(row->cells[0].rounds[0].samples[slice].live / (1 << 20), script);
         fputc('\n', script);
     }
     fputs("END\n", script);
-}
-
-static void plot_age(const bench_run *run, const char *data, bool with_live, FILE *script)
-{
-    for (size_t peer = 0; peer < run->peer_count; peer++) {
-        if (!is_shown(run, peer)) {
-            continue;
-        }
-        fprintf(script, "%s $%s using 1:%zu with lines linewidth %d linecolor rgb '%s' title ",
-            peer == 0 ? "plot" : ",", data, peer + 2, peer == 0 ? 4 : 2, colour(peer));
-        print_quoted(run->peers[peer].name, script);
-    }
-    if (with_live) {
-        fprintf(script, ", $%s using 1:%zu with lines dashtype 2 linewidth 2 "
-            "linecolor rgb '#000000' title 'asked for'", data, run->peer_count + 2);
-    }
-    fputc('\n', script);
 }
 
 static bool draw_age(const bench_run *run, const char *directory)
@@ -249,14 +255,16 @@ static bool draw_age(const bench_run *run, const char *directory)
     if (script == NULL) {
         return false;
     }
-    fputs("set multiplot layout 1,2\nset xlabel 'time'\nset yrange [0:*]\nset key bottom right\n"
-        "set ylabel 'RSS, MiB'\n", script);
+    begin_panels(2, script);
+    fputs("set xlabel 'days of traffic'\nset yrange [0:*]\nset title 'RSS, MiB'\n", script);
     print_age_data(run, row, AGE_RSS, "rss", script);
-    plot_age(run, "rss", true, script);
-    fputs("set ylabel 'ns per operation'\nunset key\n", script);
+    plot_lines(run, "age", "rss", "lines", script);
+    fprintf(script, ", $rss using 1:%zu with lines dashtype 2 linewidth 2 linecolor rgb '#000000' "
+        "title 'asked for'\n", run->peer_count + 2);
+    fputs("set title 'time of an operation'\nset format y '%.0s %cs'\nunset key\n", script);
     print_age_data(run, row, AGE_NS, "ns", script);
-    plot_age(run, "ns", false, script);
-    fputs("unset multiplot\n", script);
+    plot_lines(run, "age", "ns", "lines", script);
+    fputs("\nunset multiplot\n", script);
     return end(script, "age");
 }
 

@@ -171,7 +171,8 @@ void bench_process_prepare(void)
     char value[512];
     const char *set = getenv("GLIBC_TUNABLES");
     if (set == NULL || strstr(set, "optional_static_tls") == NULL) {
-        snprintf(value, sizeof value, "%s%s%s", set != NULL ? set : "", set != NULL ? ":" : "", room);
+        snprintf(value, sizeof value, "%s%s%s", set != NULL ? set : "", set != NULL ? ":" : "",
+            room);
         setenv("GLIBC_TUNABLES", value, 1);
     }
 }

@@ -10,8 +10,8 @@
 /* First argument of the program when it is such a child; not for people. */
 #define BENCH_CHILD_OPTION "--measure"
 
-/* Once, before any measurement: allocators keep thread-local variables where only libraries loaded at
- * the start of a process have room; children get room for those that are opened later. */
+/* Once, before any measurement: allocators keep thread-local variables where only libraries loaded
+ * at the start of a process have room; children get room for those that are opened later. */
 void bench_process_prepare(void);
 
 /* Measure a case with a peer; `sequence_file` as bench_sequence_publish() made it, or -1.

@@ -30,7 +30,7 @@ static inline size_t bench_random_between(bench_random *random, size_t low, size
     return low + bench_random_below(random, high - low + 1);
 }
 
-/* Sizes as PHP asks for them: four of five up to 64 bytes, one of fifty above 256. Mean about 90. */
+/* Sizes as PHP asks for them: four of five up to 64 bytes, one of fifty above 256. Mean: 91. */
 static inline size_t bench_random_small_size(bench_random *random)
 {
     size_t dice = bench_random_below(random, 50);

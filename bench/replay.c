@@ -1,8 +1,8 @@
 /* replay: the timed loop.
  * Owns        the table of blocks of each thread, made before the clock starts.
  * Thread      bench_replay: the main thread, which is the first worker; the others are made here.
- * Invariants  I1  every peer runs the same operations; for those that reset, the table is not
- *                 cleared, since ids start over
+ * Invariants  I1  every peer runs the same operations; those that cannot reset free what is live,
+ *                 by operations that were made before, and figures count none of these
  *             I2  all workers start the timed part together, and keep their heaps until all are
  *                 behind it
  * Failure     a peer that cannot start, or a thread that cannot be made: a refusal.
@@ -19,9 +19,8 @@
 #include <string.h>
 
 #include "bench/clock.h"
+#include "bench/heap.h"
 #include "bench/memory.h"
-
-#define WARM_UP_TURNS 3
 
 /* ---- operations ---- */
 
@@ -29,6 +28,9 @@ static inline void touch_block(void *block, size_t size, bench_touch touch)
 {
     if (touch == TOUCH_FIRST_BYTE) {
         *(volatile char *)block = 1;
+    }
+    if (touch == TOUCH_LAST_BYTE) {
+        ((volatile char *)block)[size - 1] = 1;
     }
     for (size_t offset = 0; touch == TOUCH_EVERY_PAGE && offset < size; offset += 4096) {
         ((volatile char *)block)[offset] = 1;
@@ -45,7 +47,7 @@ void bench_replay_free_all(const bench_peer *peer, void **blocks, size_t count)
     }
 }
 
-static void end_request(const bench_peer *peer, void **blocks, size_t count)
+void bench_replay_end_request(const bench_peer *peer, void **blocks, size_t count)
 {
     if (peer->reset != NULL) {
         peer->reset();
@@ -64,7 +66,7 @@ static inline void replay_alloc(const bench_peer *peer, void **block, size_t siz
 static inline void replay_realloc(const bench_peer *peer, void **block, size_t size,
     bench_touch touch)
 {
-    *block = peer->realloc(*block, size);
+    *block = peer->realloc(*block, size, 0);
     touch_block(*block, size, touch);
 }
 
@@ -73,7 +75,9 @@ static void replay_seldom(const bench_peer *peer, const bench_sequence *sequence
     const trace_op *op, void **blocks, bench_touch touch)
 {
     if (op->kind == TRACE_END) {
-        end_request(peer, blocks, sequence->id_count);
+        if (peer->reset != NULL) {
+            peer->reset();
+        }
     } else if (op->kind == TRACE_ALLOC_WIDE) {
         replay_alloc(peer, &blocks[op->id], sequence->wide_sizes[op->size], touch);
     } else {
@@ -81,7 +85,7 @@ static void replay_seldom(const bench_peer *peer, const bench_sequence *sequence
     }
 }
 
-/* `touch` is a constant at each call: three loops without a test of it. Branches, not a switch: the
+/* `touch` is a constant at each call: four loops without a test of it. Branches, not a switch: the
  * order of operations is hard to foresee, and a wrong guess of a jump through a table costs every
  * allocator as much as its own work. */
 static inline __attribute__((always_inline)) void replay_ops(const bench_peer *peer,
@@ -109,6 +113,7 @@ void bench_replay_range(const bench_peer *peer, const bench_sequence *sequence, 
     switch (sequence->touch) {
     case TOUCH_NOTHING: replay_ops(peer, sequence, first, end, blocks, TOUCH_NOTHING); break;
     case TOUCH_FIRST_BYTE: replay_ops(peer, sequence, first, end, blocks, TOUCH_FIRST_BYTE); break;
+    case TOUCH_LAST_BYTE: replay_ops(peer, sequence, first, end, blocks, TOUCH_LAST_BYTE); break;
     case TOUCH_EVERY_PAGE: replay_ops(peer, sequence, first, end, blocks, TOUCH_EVERY_PAGE); break;
     }
 }
@@ -119,7 +124,9 @@ typedef struct crew {
     const bench_peer *peer;
     const bench_sequence *sequence;
     const bench_memory *memory;
+    double mapped;              /* bytes, when the peer had just been started */
     bench_result *result;
+    double timed_count, all_count;      /* operations as they were written */
     unsigned int threads, repeat;
     pthread_barrier_t barrier;
 } crew;
@@ -129,17 +136,30 @@ typedef struct worker {
     void **blocks;
     bool is_main, failed;
     double cpu_ns, wall_begin, wall_end;
-    size_t operations;
+    unsigned int turns;
 } worker;
+
+static unsigned int timed_turns(const crew *crew)
+{
+    double count = crew->all_count;
+    if (!crew->sequence->closed) {
+        return 1;
+    }
+    if (crew->repeat != 0) {
+        return crew->repeat;
+    }
+    return count * BENCH_TURNS_LEAST >= BENCH_OPS_LEAST ? BENCH_TURNS_LEAST
+        : (unsigned int)ceil(BENCH_OPS_LEAST / count);
+}
 
 static void replay_timed(worker *worker)
 {
     const bench_peer *peer = worker->crew->peer;
     const bench_sequence *sequence = worker->crew->sequence;
-    unsigned int repeat = sequence->closed ? worker->crew->repeat : 1;
+    worker->turns = timed_turns(worker->crew);
     worker->wall_begin = bench_wall_time();
     double begin = bench_thread_time();
-    for (unsigned int turn = 0; turn < repeat; turn++) {
+    for (unsigned int turn = 0; turn < worker->turns; turn++) {
         if (sequence->closed && peer->rewind != NULL) {
             peer->rewind();
         }
@@ -148,30 +168,6 @@ static void replay_timed(worker *worker)
     }
     worker->cpu_ns = bench_thread_time() - begin;
     worker->wall_end = bench_wall_time();
-    worker->operations = (sequence->timed_end - sequence->timed_first) * repeat;
-}
-
-static double real_peak(const bench_peer *peer)
-{
-    zend_mm_heap_statistics statistics;
-    return peer->statistics(&statistics) ? (double)statistics.real_peak : 0;
-}
-
-/* Do ops [first, end) again and look at the heap before each request end, which forgets the peak. */
-static double largest_real_peak(const worker *worker, size_t first, size_t end)
-{
-    const crew *crew = worker->crew;
-    double largest = 0;
-    for (size_t op = first; op < end; op++) {
-        if (crew->sequence->ops[op].kind == TRACE_END) {
-            bench_replay_range(crew->peer, crew->sequence, first, op, worker->blocks);
-            double peak = real_peak(crew->peer);
-            largest = peak > largest ? peak : largest;
-            end_request(crew->peer, worker->blocks, crew->sequence->id_count);
-            first = op + 1;
-        }
-    }
-    return largest;
 }
 
 /* Behind the timed part: read the peaks; what is still live dies. */
@@ -182,12 +178,23 @@ static void finish(const worker *worker)
     if (worker->is_main) {
         bench_memory_peak(crew->memory, crew->result);
     }
-    size_t first = sequence->closed ? 0 : sequence->timed_end;
-    if (worker->is_main && crew->peer->statistics != NULL) {
-        crew->result->metrics[METRIC_OVERHEAD] =
-            largest_real_peak(worker, first, sequence->op_count) / (double)sequence->live_peak;
-    } else if (!sequence->closed) {
-        bench_replay_range(crew->peer, sequence, first, sequence->op_count, worker->blocks);
+    if (!sequence->closed) {
+        if (worker->is_main) {
+            bench_heap_overhead(crew->peer, sequence->live_peak, crew->result);
+        }
+        bench_replay_range(crew->peer, sequence, sequence->timed_end, sequence->op_count,
+            worker->blocks);
+    }
+}
+
+/* When all have ended their last request. */
+static void look_behind(const worker *worker)
+{
+    const crew *crew = worker->crew;
+    bench_memory_after(crew->memory, crew->result);
+    if (crew->sequence->closed && crew->peer->plan == NULL) {
+        bench_heap_replay(crew->peer, crew->sequence, worker->blocks, crew->memory,
+            crew->threads == 1 ? crew->mapped : (double)NAN, crew->result);
     }
 }
 
@@ -196,7 +203,7 @@ static void warm_up(const worker *worker)
 {
     const crew *crew = worker->crew;
     const bench_sequence *sequence = crew->sequence;
-    unsigned int turns = sequence->closed ? WARM_UP_TURNS : 1;
+    unsigned int turns = sequence->closed ? BENCH_WARM_UP_TURNS : 1;
     size_t end = sequence->closed ? sequence->op_count : sequence->timed_first;
     for (unsigned int turn = 0; turn < turns; turn++) {
         if (crew->peer->rewind != NULL) {
@@ -206,7 +213,7 @@ static void warm_up(const worker *worker)
         bench_replay_range(crew->peer, sequence, 0, end, worker->blocks);
         if (turn == 0 && sequence->closed && worker->is_main) {
             crew->result->metrics[METRIC_FIRST_NS] =
-                (bench_thread_time() - begin) / (double)sequence->op_count;
+                (bench_thread_time() - begin) / crew->all_count;
         }
     }
 }
@@ -229,7 +236,7 @@ static void *work(void *argument)
     }
     pthread_barrier_wait(&crew->barrier);
     if (worker->is_main) {
-        bench_memory_after(crew->memory, crew->result);
+        look_behind(worker);
     }
     pthread_barrier_wait(&crew->barrier);
     if (!worker->is_main && !worker->failed) {
@@ -244,7 +251,7 @@ static void sum_up(const crew *crew, const worker *workers)
     double operations = 0;
     for (unsigned int index = 0; index < crew->threads; index++) {
         cpu_ns += workers[index].cpu_ns;
-        operations += (double)workers[index].operations;
+        operations += crew->timed_count * workers[index].turns;
         begin = workers[index].wall_begin < begin ? workers[index].wall_begin : begin;
         end = workers[index].wall_end > end ? workers[index].wall_end : end;
         if (workers[index].failed) {
@@ -287,8 +294,10 @@ bool bench_replay(bench_peer *peer, const bench_sequence *sequence, unsigned int
     unsigned int repeat, bench_result *result)
 {
     bench_memory memory;
+    bench_sequence expanded;
     crew crew = { .peer = peer, .sequence = sequence, .memory = &memory, .result = result,
-                  .threads = threads, .repeat = repeat };
+                  .timed_count = (double)(sequence->timed_end - sequence->timed_first),
+                  .all_count = (double)sequence->op_count, .threads = threads, .repeat = repeat };
     if (threads > 1 && peer->no_threads != NULL) {
         return refuse(result, peer->no_threads);
     }
@@ -299,6 +308,10 @@ bool bench_replay(bench_peer *peer, const bench_sequence *sequence, unsigned int
         workers[index].is_main = index == 0;
         workers[index].blocks = bench_memory_map(sequence->id_count * sizeof(void *));
     }
+    if (peer->reset == NULL) {
+        bench_sequence_expand(sequence, &expanded);
+        crew.sequence = &expanded;
+    }
     if (peer->plan != NULL && !peer->plan(sequence)) {
         return refuse(result, "no room for the addresses");
     }
@@ -307,6 +320,7 @@ bool bench_replay(bench_peer *peer, const bench_sequence *sequence, unsigned int
     if (!peer->start()) {
         return refuse(result, "it does not start");
     }
+    crew.mapped = bench_memory_mapped();
     run_crew(&crew, workers, handles);
     sum_up(&crew, workers);
     return *result->refusal == '\0';

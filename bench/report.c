@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bench/figures.h"
+#include "bench/replay.h"
 #include "bench/report.h"
 
 /* ---- numbers ---- */
@@ -176,6 +177,18 @@ void bench_report_workload(const bench_run *run, const bench_workload *workload,
 
 /* ---- the machine ---- */
 
+static const char *repeat_text(unsigned int repeat)
+{
+    static char text[80];
+    if (repeat == 0) {
+        snprintf(text, sizeof text, "%d, at least %d operations", BENCH_TURNS_LEAST,
+            BENCH_OPS_LEAST);
+    } else {
+        snprintf(text, sizeof text, "%u", repeat);
+    }
+    return text;
+}
+
 void bench_report_machine(const bench_run *run, bench_style style, FILE *out)
 {
     bench_fact facts[BENCH_FACT_MAX];
@@ -183,9 +196,12 @@ void bench_report_machine(const bench_run *run, bench_style style, FILE *out)
     size_t count = bench_machine_facts(facts);
     bench_table_begin(&table, 2);
     bench_table_cell(&table, "run");
-    bench_table_cell(&table, "%s, rounds: %u, replays of a trace: %u, threads: %u%s",
-        run->date, run->options->rounds, run->options->repeat, run->options->threads,
-        run->options->quick ? ", quick" : "");
+    bench_table_cell(&table, "%s, rounds: %u, timed replays of a trace: %s, threads: %u%s",
+        run->date, run->options->rounds, repeat_text(run->options->repeat),
+        run->options->threads, run->options->quick ? ", quick" : "");
+    bench_table_next_line(&table);
+    bench_table_cell(&table, "load at the start");
+    bench_table_cell(&table, "%s", run->load);
     for (size_t index = 0; index < count; index++) {
         bench_table_next_line(&table);
         bench_table_cell(&table, "%s", facts[index].name);

@@ -9,6 +9,8 @@
 void bench_report_machine(const bench_run *run, bench_style style, FILE *out);
 void bench_report_workload(const bench_run *run, const bench_workload *workload, bench_style style,
     FILE *out);
+/* What each check costs: from builds of ours without it. Nothing if there are none. */
+void bench_report_variants(const bench_run *run, bench_style style, FILE *out);
 /* Nothing if no target was measured. */
 void bench_report_targets(const bench_run *run, bench_style style, FILE *out);
 
@@ -18,8 +20,8 @@ void bench_json_string(const char *text, FILE *out);
 /* null for what is no number. */
 void bench_json_number(double value, FILE *out);
 
-/* Draw the pictures that the run has figures for into `directory`, by gnuplot. false: something went
- * wrong and was said. */
+/* Draw the pictures that the run has figures for into `directory`, by gnuplot. false: something
+ * went wrong and was said. */
 bool bench_report_pictures(const bench_run *run, const char *directory)
     __attribute__((warn_unused_result));
 bool bench_gnuplot_is_there(void);
@@ -31,5 +33,7 @@ typedef struct bench_fact {
 
 #define BENCH_FACT_MAX 10
 size_t bench_machine_facts(bench_fact *facts);
+/* Of the last minutes, as the kernel counts it; "" where it does not. */
+void bench_machine_load(char *text, size_t size);
 
 #endif

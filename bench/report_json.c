@@ -73,6 +73,17 @@ static void print_samples(const bench_result *result, FILE *out)
     fputc(']', out);
 }
 
+/* Every round's figure, for who wants another mean. */
+static void print_rounds(const bench_cell *cell, FILE *out)
+{
+    key("ns_rounds", false, out);
+    for (size_t round = 0; round < cell->round_count; round++) {
+        fputc(round == 0 ? '[' : ',', out);
+        bench_json_number(cell->rounds[round].metrics[METRIC_NS], out);
+    }
+    fputc(']', out);
+}
+
 static void print_cell(const bench_run *run, const bench_row *row, size_t peer, FILE *out)
 {
     const bench_cell *cell = &row->cells[peer];
@@ -94,6 +105,7 @@ static void print_cell(const bench_run *run, const bench_row *row, size_t peer, 
     }
     if (cell->round_count > 0) {
         print_ratio(row, cell, out);
+        print_rounds(cell, out);
     }
     if (cell->round_count > 0 && cell->rounds[0].sample_count > 0) {
         print_samples(&cell->rounds[0], out);
@@ -107,6 +119,8 @@ static void print_machine(const bench_run *run, FILE *out)
     size_t count = bench_machine_facts(facts);
     fputs("  \"machine\":{\"date\":", out);
     bench_json_string(run->date, out);
+    key("load at the start", false, out);
+    bench_json_string(run->load, out);
     for (size_t index = 0; index < count; index++) {
         key(facts[index].name, false, out);
         bench_json_string(facts[index].text, out);

@@ -2,8 +2,10 @@
  * Owns        rows and results.
  * Thread      the main thread.
  * Invariants  I1  a cell has a result for every round, or none
- *             I2  in each round a case is measured with every peer before the next case begins, each
- *                 round beginning with another peer: figures that are compared were taken together
+ *             I2  figures that are compared were taken together: in each round a case is measured
+ *                 with every peer before the next case begins; where a peer's own cases are
+ *                 compared, they follow each other, and the next peer comes behind them
+ *             I3  the peers come in another order in every round: none always follows the same one
  * Failure     a peer that fails in a case is named and left out of that case; ours ends the run.
  * Tests       tests/bench/smoke.sh
  */
@@ -20,6 +22,7 @@
 
 #include "bench/figures.h"
 #include "bench/process.h"
+#include "bench/report.h"
 
 static void *allocate(size_t count, size_t size)
 {
@@ -49,6 +52,7 @@ bool bench_run_begin(bench_run *run, bench_options *options)
     *run = (bench_run){ .options = options };
     run->peers = allocate(options->peer_count, sizeof *run->peers);
     strftime(run->date, sizeof run->date, "%Y-%m-%d %H:%M UTC", gmtime_r(&now, &fields));
+    bench_machine_load(run->load, sizeof run->load);
     for (size_t index = 0; index < options->peer_count; index++) {
         if (bench_process_probe(&options->peers[index])) {
             run->peers[run->peer_count++] = options->peers[index];
@@ -168,9 +172,8 @@ static void hide_progress(void)
 
 /* The median of each metric over `count` processes; most workloads have one. */
 static bool measure_processes(const bench_peer_choice *peer, const bench_workload *workload,
-    const bench_task *task, int file, bench_result *result)
+    unsigned int count, const bench_task *task, int file, bench_result *result)
 {
-    unsigned int count = workload->process_count > 1 ? workload->process_count : 1;
     bench_result *results = allocate(count, sizeof *results);
     bool measured = true;
     for (unsigned int index = 0; measured && index < count; index++) {
@@ -195,7 +198,9 @@ static void measure_cell(const bench_run *run, bench_row *row, size_t peer, int 
     if (*cell->left_out != '\0' || variant_elsewhere) {
         return;
     }
-    if (measure_processes(&run->peers[peer], row->workload, &task, file, result)) {
+    unsigned int process_count = row->workload->process_count;
+    process_count = process_count > 1 && !run->options->quick ? process_count : 1;
+    if (measure_processes(&run->peers[peer], row->workload, process_count, &task, file, result)) {
         cell->round_count++;
     } else {
         snprintf(cell->left_out, sizeof cell->left_out, "%s", result->refusal);
@@ -204,18 +209,23 @@ static void measure_cell(const bench_run *run, bench_row *row, size_t peer, int 
     }
 }
 
-/* One round of a row. false: ours failed, which ends the run; where ours only refuses (a build
- * without threads), nobody is measured. */
-static bool run_round(const bench_run *run, bench_row *row, unsigned int round, unsigned int rounds,
+static unsigned int round_count(const bench_run *run, const bench_row *row)
+{
+    unsigned int limit = row->item.round_limit, rounds = run->options->rounds;
+    return limit != 0 && limit < rounds ? limit : rounds;
+}
+
+/* false: ours failed, which ends the run; where ours only refuses (a build without threads), nobody
+ * is measured. */
+static bool measure_in_round(const bench_run *run, bench_row *row, size_t peer, unsigned int round,
     int file)
 {
     const bench_cell *ours = &row->cells[0];
-    for (size_t turn = 0; turn < run->peer_count && *ours->left_out == '\0'; turn++) {
-        size_t peer = (turn + round) % run->peer_count;
-        show_progress(row, run->peers[peer].name, round, rounds);
+    if (round < round_count(run, row) && *ours->left_out == '\0') {
+        show_progress(row, run->peers[peer].name, round, round_count(run, row));
         measure_cell(run, row, peer, file);
+        hide_progress();
     }
-    hide_progress();
     if (ours->failed) {
         fprintf(stderr, "tsrmalloc-bench: no figure of our own for %s, %s: %s\n",
             row->workload->name, row->name, ours->left_out);
@@ -223,26 +233,54 @@ static bool run_round(const bench_run *run, bench_row *row, unsigned int round, 
     return !ours->failed;
 }
 
-static unsigned int round_count(const bench_run *run, const bench_workload *workload)
+/* Every order is as likely as any other. */
+static void shuffle(size_t *order, size_t count, bench_random *random)
 {
-    unsigned int rounds = run->options->rounds;
-    return workload->round_limit != 0 && workload->round_limit < rounds ? workload->round_limit
-                                                                        : rounds;
+    for (size_t left = count; left > 1; left--) {
+        size_t chosen = bench_random_below(random, left), last = order[left - 1];
+        order[left - 1] = order[chosen];
+        order[chosen] = last;
+    }
+}
+
+/* A row at a time or, with cases together, a peer at a time. In the very first round ours comes
+ * first: what it refuses is then known. */
+static bool run_round(const bench_run *run, bench_row *rows, size_t count, const int *files,
+    unsigned int round, bench_random *random)
+{
+    size_t order[BENCH_PEER_MAX];
+    for (size_t peer = 0; peer < run->peer_count; peer++) {
+        order[peer] = peer;
+    }
+    bool together = rows[0].workload->cases_together;
+    size_t outer_count = together ? 1 : count, inner_count = together ? count : 1;
+    for (size_t outer = 0; outer < outer_count; outer++) {
+        if (round > 0) {
+            shuffle(order, run->peer_count, random);
+        }
+        for (size_t turn = 0; turn < run->peer_count; turn++) {
+            for (size_t row = outer; row < outer + inner_count; row++) {
+                if (!measure_in_round(run, &rows[row], order[turn], round, files[row])) {
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
 }
 
 static bool run_rounds(const bench_run *run, bench_row *rows, size_t count, const int *files)
 {
-    unsigned int rounds = round_count(run, rows[0].workload);
+    bench_random random = BENCH_RANDOM_SEED;
     for (size_t row = 0; row < count; row++) {
         for (size_t peer = 0; peer < run->peer_count; peer++) {
-            rows[row].cells[peer].rounds = allocate(rounds, sizeof(bench_result));
+            rows[row].cells[peer].rounds = allocate(round_count(run, &rows[row]),
+                sizeof(bench_result));
         }
     }
-    for (unsigned int round = 0; round < rounds; round++) {
-        for (size_t row = 0; row < count; row++) {
-            if (!run_round(run, &rows[row], round, rounds, files[row])) {
-                return false;
-            }
+    for (unsigned int round = 0; round < run->options->rounds; round++) {
+        if (!run_round(run, rows, count, files, round, &random)) {
+            return false;
         }
     }
     return true;

@@ -26,7 +26,8 @@ typedef struct bench_options {
     size_t workload_count;
     char **traces;
     size_t trace_count;
-    unsigned int rounds, repeat, threads;
+    unsigned int rounds, threads;
+    unsigned int repeat;        /* 0: see bench_replay() */
     bool quick;
     const char *json, *markdown, *svg;
 } bench_options;
@@ -52,7 +53,7 @@ typedef struct bench_run {
     size_t peer_count;
     bench_row *rows;            /* workload by workload */
     size_t row_count;
-    char date[40];
+    char date[40], load[40];    /* when it began */
 } bench_run;
 
 /* Ask every peer for its version; those that cannot be opened are named on stderr and dropped.

@@ -10,6 +10,8 @@
 
 #include "bench/sequence.h"
 
+#include "bench/memory.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +109,65 @@ bool bench_builder_read_trace(bench_builder *builder, const char *path, char *er
     trace.wide_sizes = NULL;
     trace_free(&trace);
     return true;
+}
+
+/* ---- request ends as frees ---- */
+
+/* Follow one op; how many ids are live behind it. */
+static size_t follow(const trace_op *op, unsigned char *live, size_t id_count, size_t live_count)
+{
+    bool is_live = op->kind != TRACE_FREE;
+    if (op->kind == TRACE_END) {
+        memset(live, 0, id_count);
+        return 0;
+    }
+    live_count += (size_t)is_live - live[op->id];
+    live[op->id] = is_live;
+    return live_count;
+}
+
+static size_t count_live_at_ends(const bench_sequence *sequence, unsigned char *live)
+{
+    size_t count = 0, live_count = 0;
+    memset(live, 0, sequence->id_count);
+    for (size_t index = 0; index < sequence->op_count; index++) {
+        count += sequence->ops[index].kind == TRACE_END ? live_count : 0;
+        live_count = follow(&sequence->ops[index], live, sequence->id_count, live_count);
+    }
+    return count;
+}
+
+static size_t add_frees(const unsigned char *live, size_t id_count, trace_op *ops)
+{
+    size_t count = 0;
+    for (size_t id = 0; id < id_count; id++) {
+        if (live[id] != 0) {
+            ops[count++] = (trace_op){ .kind = TRACE_FREE, .id = id & TRACE_ID_MAX };
+        }
+    }
+    return count;
+}
+
+void bench_sequence_expand(const bench_sequence *sequence, bench_sequence *expanded)
+{
+    unsigned char *live = bench_memory_map(sequence->id_count);
+    size_t size = sequence->op_count + count_live_at_ends(sequence, live), count = 0;
+    trace_op *ops = bench_memory_map(size * sizeof *ops);
+    *expanded = *sequence;
+    memset(live, 0, sequence->id_count);
+    for (size_t index = 0; index < sequence->op_count; index++) {
+        const trace_op *op = &sequence->ops[index];
+        expanded->timed_first = index == sequence->timed_first ? count : expanded->timed_first;
+        expanded->timed_end = index == sequence->timed_end ? count : expanded->timed_end;
+        if (op->kind == TRACE_END) {
+            count += add_frees(live, sequence->id_count, ops + count);
+        }
+        (void)follow(op, live, sequence->id_count, 0);
+        ops[count++] = *op;
+    }
+    expanded->timed_end = sequence->timed_end == sequence->op_count ? count : expanded->timed_end;
+    expanded->ops = ops;
+    expanded->op_count = count;
 }
 
 /* ---- from process to process: the structure, the ops, the wide sizes ---- */

@@ -17,6 +17,7 @@
 typedef enum bench_touch {
     TOUCH_NOTHING,              /* page faults and cache misses on blocks are not the allocator's */
     TOUCH_FIRST_BYTE,           /* the cache line a program would write to next */
+    TOUCH_LAST_BYTE,            /* what a program appends to a string that has grown */
     TOUCH_EVERY_PAGE,           /* memory counts as it would in a program that fills its blocks */
 } bench_touch;
 
@@ -58,5 +59,10 @@ bool bench_builder_read_trace(bench_builder *builder, const char *path, char *er
 int bench_sequence_publish(const bench_sequence *sequence) __attribute__((warn_unused_result));
 /* Map what was published. false: that is no such file. */
 bool bench_sequence_map(int file, bench_sequence *sequence) __attribute__((warn_unused_result));
+
+/* What an allocator without a request end is given: before each TRACE_END a free of every id that
+ * is live, so that nobody has to look for them. The new operations are in a mapping of their own.
+ */
+void bench_sequence_expand(const bench_sequence *sequence, bench_sequence *expanded);
 
 #endif

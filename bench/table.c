@@ -109,7 +109,7 @@ void bench_table_end(bench_table *table, bench_style style, FILE *out)
     for (size_t column = 0; column < table->column_count; column++) {
         widths[column] = column_width(table, column);
     }
-    for (size_t line = 0; line < table->line_count; line++) {
+    for (size_t line = 0; out != NULL && line < table->line_count; line++) {
         print_line(table, line, style, widths, out);
         if (line == 0 && style == STYLE_MARKDOWN) {
             print_ruler(table, widths, out);

@@ -26,7 +26,7 @@ void bench_table_begin(bench_table *table, size_t left_count);
 void bench_table_cell(bench_table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void bench_table_next_line(bench_table *table);
-/* Print it and give its memory back. */
+/* Print it, if `out` is not NULL, and give its memory back. */
 void bench_table_end(bench_table *table, bench_style style, FILE *out);
 
 #endif

@@ -17,7 +17,7 @@ variant() {
     (
         cd "$directory/$name"
         [ -f Makefile ] || "$srcdir/configure" "$@" >configure.log
-        make -s libtsrmalloc.la >make.log
+        make -s -j2 libtsrmalloc.la >make.log
     ) 2>"$directory/$name.err" || { cat "$directory/$name.err" >&2; exit 1; }
     printf ' --variant %s' "$name=$directory/$name/.libs/libtsrmalloc.so"
 }

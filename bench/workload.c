@@ -42,28 +42,9 @@ bool bench_refuse(bench_result *result, const char *reason)
     return false;
 }
 
-static void replace_blocks(bench_builder *builder, bench_random *random, size_t live_count,
-    size_t count, size_t (*next_size)(bench_random *random))
+void bench_measure_after(const bench_peer *peer, void **blocks, size_t count,
+    const bench_memory *memory, bench_result *result)
 {
-    for (size_t turn = 0; turn < count; turn++) {
-        size_t id = bench_random_below(random, live_count);
-        bench_add_free(builder, id);
-        bench_add_alloc(builder, id, next_size(random));
-    }
-}
-
-void bench_prepare_live(bench_builder *builder, const bench_case *item, size_t mean_size,
-    size_t (*next_size)(bench_random *random))
-{
-    bench_random random = BENCH_RANDOM_SEED;
-    size_t live_count = item->a / mean_size;
-    for (size_t id = 0; id < live_count; id++) {
-        bench_add_alloc(builder, id, next_size(&random));
-    }
-    replace_blocks(builder, &random, live_count, item->count, next_size);
-    builder->sequence.timed_first = builder->sequence.op_count;
-    replace_blocks(builder, &random, live_count, item->count, next_size);
-    builder->sequence.timed_end = builder->sequence.op_count;
-    bench_add_end(builder);
-    builder->sequence.touch = TOUCH_NOTHING;
+    bench_replay_end_request(peer, blocks, count);
+    bench_memory_after(memory, result);
 }

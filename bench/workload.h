@@ -2,6 +2,7 @@
 #ifndef TSRMALLOC_BENCH_WORKLOAD_H
 #define TSRMALLOC_BENCH_WORKLOAD_H
 
+#include "bench/memory.h"
 #include "bench/metric.h"
 #include "bench/peer.h"
 #include "bench/random.h"
@@ -12,6 +13,7 @@ typedef struct bench_case {
     const char *name;
     size_t a, b;
     size_t count;               /* how much of it */
+    unsigned int round_limit;   /* of what takes long; 0: as many rounds as asked for */
     const char *path;           /* a trace, or NULL */
 } bench_case;
 
@@ -31,9 +33,9 @@ typedef struct bench_workload {
     const char *title;          /* what is done, and what the figure is of */
     const bench_case *cases, *quick_cases;      /* up to a case without a name */
     bench_trace_use traces;     /* EACH: a case per trace; SMALLEST: all run the smallest file */
-    unsigned int round_limit;   /* 0: as many as asked for */
+    bool cases_together;        /* in a round, all cases of a peer in turn: its own are compared */
     unsigned int process_count; /* a round's figure is the median of so many processes; 0: one */
-    bench_metric columns[4];    /* of its own, METRIC_NS ends them: that one is in every table */
+    bench_metric columns[6];    /* of its own, METRIC_NS ends them: that one is in every table */
 
     /* In the program: make the operations of a case. NULL: there are none to make. */
     void (*prepare)(const bench_case *item, bench_builder *builder);
@@ -56,12 +58,13 @@ const bench_workload *bench_workload_find(const char *name);
 /* Replays the prepared sequence: the measure function of most. */
 bool bench_measure_sequence(const bench_task *task, bench_peer *peer, bench_result *result);
 
+/* The request end that follows what was measured, and what is left then: RSS_AFTER. */
+void bench_measure_after(const bench_peer *peer, void **blocks, size_t count,
+    const bench_memory *memory, bench_result *result);
+
+#define BENCH_AGE_DAYS 4.0      /* of traffic, in all slices of `age` */
+
 /* Always false, for `return`. */
 bool bench_refuse(bench_result *result, const char *reason);
-
-/* Live blocks: `live_size` bytes of them, then item->count times "free one at random, allocate
- * another", to age the heap, and as many again, timed. */
-void bench_prepare_live(bench_builder *builder, const bench_case *item, size_t mean_size,
-    size_t (*next_size)(bench_random *random));
 
 #endif

@@ -15,16 +15,15 @@
 #include <math.h>
 
 #include "bench/clock.h"
-#include "bench/memory.h"
+#include "bench/heap.h"
 #include "bench/replay.h"
 #include "bench/workload.h"
 
 #define SHORT_LIVED 30
-#define DAY_COUNT 4.0           /* of a run */
 
 /* a: cache entries; b: slices; count: ticks of a slice. */
 static const bench_case cases[] = {
-    { .name = "10,000 entries", .a = 10000, .b = 100, .count = 2500 },
+    { .name = "10,000 entries", .a = 10000, .b = 100, .count = 2500, .round_limit = 3 },
     { .name = NULL },
 };
 static const bench_case quick_cases[] = {
@@ -108,25 +107,29 @@ static worker new_worker(const bench_case *item)
     return worker;
 }
 
-/* Nanoseconds of all slices; a sample for each. *operations: how many. */
-static double run_slices(const bench_task *task, const bench_peer *peer, worker *worker,
-    void **blocks, const bench_memory *memory, bench_result *result, double *operations)
+/* A sample for each slice; NS, RSS_PEAK and FAULTS. */
+static void run_slices(const bench_task *task, const bench_peer *peer, worker *worker,
+    void **blocks, const bench_memory *memory, bench_result *result)
 {
-    double total = 0;
+    double total = 0, operations = 0, most = 0;
     for (size_t slice = 0; slice < task->item.b; slice++) {
-        worker->day = DAY_COUNT * (double)slice / (double)task->item.b;
+        worker->day = BENCH_AGE_DAYS * (double)slice / (double)task->item.b;
         make_slice(worker, task->item.count);
         const bench_sequence *sequence = &worker->builder.sequence;
         double begin = bench_thread_time();
         bench_replay_range(peer, sequence, 0, sequence->op_count, blocks);
         double duration = bench_thread_time() - begin;
+        double rss = bench_memory_rss();
         result->samples[result->sample_count++] = (bench_sample){
-            .ns = duration / (double)sequence->op_count, .rss = bench_memory_rss() - memory->rss,
+            .ns = duration / (double)sequence->op_count, .rss = rss - memory->rss,
             .live = (double)worker->builder.live };
+        most = rss > most ? rss : most;
         total += duration;
-        *operations += (double)sequence->op_count;
+        operations += (double)sequence->op_count;
     }
-    return total;
+    result->metrics[METRIC_NS] = total / operations;
+    bench_memory_peak(memory, result);
+    bench_memory_seen(memory, most, result);
 }
 
 /* The harness's own tables grow in a first run without blocks: the C library's heap, which may be
@@ -135,25 +138,15 @@ static worker rehearse(const bench_task *task)
 {
     worker rehearsal = new_worker(&task->item);
     for (size_t slice = 0; slice < task->item.b; slice++) {
-        rehearsal.day = DAY_COUNT * (double)slice / (double)task->item.b;
+        rehearsal.day = BENCH_AGE_DAYS * (double)slice / (double)task->item.b;
         make_slice(&rehearsal, task->item.count);
     }
     return rehearsal;
 }
 
-static void note_overhead(const bench_peer *peer, const worker *worker, bench_result *result)
-{
-    zend_mm_heap_statistics statistics;
-    if (peer->statistics != NULL && peer->statistics(&statistics)) {
-        result->metrics[METRIC_OVERHEAD] = (double)statistics.real_peak
-            / (double)worker->builder.sequence.live_peak;
-    }
-}
-
 static bool measure(const bench_task *task, bench_peer *peer, bench_result *result)
 {
     bench_memory memory;
-    double operations = 0;
     if (peer->plan != NULL) {
         return bench_refuse(result, "only for what is replayed");
     }
@@ -168,16 +161,9 @@ static bool measure(const bench_task *task, bench_peer *peer, bench_result *resu
     if (!peer->start()) {
         return bench_refuse(result, "it does not start");
     }
-    double total = run_slices(task, peer, &worker, blocks, &memory, result, &operations);
-    bench_memory_peak(&memory, result);
-    note_overhead(peer, &worker, result);
-    if (peer->reset != NULL) {
-        peer->reset();
-    } else {
-        bench_replay_free_all(peer, blocks, id_count);
-    }
-    bench_memory_after(&memory, result);
-    result->metrics[METRIC_NS] = total / operations;
+    run_slices(task, peer, &worker, blocks, &memory, result);
+    bench_heap_overhead(peer, worker.builder.sequence.live_peak, result);
+    bench_measure_after(peer, blocks, id_count, &memory, result);
     return true;
 }
 
@@ -186,7 +172,6 @@ const bench_workload bench_workload_age = {
     .title = "one long request with a cache and evictions, sizes that drift; per operation",
     .cases = cases,
     .quick_cases = quick_cases,
-    .round_limit = 3,
     .columns = { METRIC_OVERHEAD },
     .measure = measure,
 };

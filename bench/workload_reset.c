@@ -8,7 +8,7 @@
 #include "config.h"
 
 #include "bench/clock.h"
-#include "bench/memory.h"
+#include "bench/heap.h"
 #include "bench/replay.h"
 #include "bench/workload.h"
 
@@ -18,7 +18,7 @@ static const bench_case cases[] = {
     { .name = "10^4 blocks", .a = 10000, .count = 50 },
     { .name = "10^5 blocks", .a = 100000, .count = 20 },
     { .name = "10^6 blocks", .a = 1000000, .count = 4 },
-    { .name = "10^7 blocks", .a = 10000000, .count = 2 },
+    { .name = "10^7 blocks", .a = 10000000, .count = 2, .round_limit = 3 },
     { .name = NULL },
 };
 static const bench_case quick_cases[] = {
@@ -32,13 +32,18 @@ typedef struct sums {
     double duration, heap, storage, segments;
 } sums;
 
-static void fill(const bench_peer *peer, void **blocks, size_t count)
+/* The bytes asked for. */
+static uint64_t fill(const bench_peer *peer, void **blocks, size_t count)
 {
     bench_random random = BENCH_RANDOM_SEED;
+    uint64_t live = 0;
     for (size_t index = 0; index < count; index++) {
-        blocks[index] = peer->alloc(bench_random_small_size(&random));
+        size_t size = bench_random_small_size(&random);
+        blocks[index] = peer->alloc(size);
         *(volatile char *)blocks[index] = 1;
+        live += size;
     }
+    return live;
 }
 
 static void end_request(const bench_peer *peer, void **blocks, size_t count, sums *sums)
@@ -46,11 +51,7 @@ static void end_request(const bench_peer *peer, void **blocks, size_t count, sum
     zend_mm_heap_statistics before = { 0 }, after = { 0 };
     bool ours = peer->statistics != NULL && peer->statistics(&before);
     double begin = bench_thread_time();
-    if (peer->reset != NULL) {
-        peer->reset();
-    } else {
-        bench_replay_free_all(peer, blocks, count);
-    }
+    bench_replay_end_request(peer, blocks, count);
     sums->duration += bench_thread_time() - begin;
     if (ours && peer->statistics(&after)) {
         sums->segments += (double)before.segment_count;
@@ -74,12 +75,13 @@ static bool measure(const bench_task *task, bench_peer *peer, bench_result *resu
         return bench_refuse(result, "it does not start");
     }
     for (size_t turn = 0; turn <= task->item.count; turn++) {
-        fill(peer, blocks, count);
+        uint64_t live = fill(peer, blocks, count);
         bench_memory_peak(&memory, result);
+        bench_heap_overhead(peer, live, result);
         end_request(peer, blocks, count, turn == 0 ? &ignored : &sums);
     }
     bench_memory_after(&memory, result);
-    result->metrics[METRIC_NS] = sums.duration / turns;
+    result->metrics[METRIC_NS] = sums.duration / turns - bench_thread_time_cost();
     if (peer->statistics != NULL) {
         result->metrics[METRIC_HEAP_NS] = sums.heap / turns;
         result->metrics[METRIC_STORAGE_NS] = sums.storage / turns;
@@ -94,7 +96,6 @@ const bench_workload bench_workload_reset = {
              "and the like; heap ns: the rest)",
     .cases = cases,
     .quick_cases = quick_cases,
-    .round_limit = 3,
-    .columns = { METRIC_HEAP_NS, METRIC_STORAGE_NS, METRIC_SEGMENTS },
+    .columns = { METRIC_HEAP_NS, METRIC_STORAGE_NS, METRIC_SEGMENTS, METRIC_OVERHEAD },
     .measure = measure,
 };

@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include "bench/clock.h"
-#include "bench/memory.h"
 #include "bench/workload.h"
 
 static const bench_case cases[] = {
@@ -27,9 +26,11 @@ static bool measure(const bench_task *task, bench_peer *peer, bench_result *resu
     if (!peer->start()) {
         return bench_refuse(result, "it does not start");
     }
-    *(volatile char *)peer->alloc(64) = 1;
+    void *block = peer->alloc(64);
+    *(volatile char *)block = 1;
     double end = bench_wall_time();
     bench_memory_peak(&memory, result);
+    bench_measure_after(peer, &block, 1, &memory, result);
     result->metrics[METRIC_NS] = end - task->spawn_time;
     result->metrics[METRIC_HEAP_NS] = end - begin;
     return true;
@@ -37,8 +38,8 @@ static bool measure(const bench_task *task, bench_peer *peer, bench_result *resu
 
 const bench_workload bench_workload_startup = {
     .name = "startup",
-    .title = "from spawn to the first block, loading the library included (for zend: all of PHP); wall "
-             "time (heap ns: behind the loading)",
+    .title = "from spawn to the first block, loading the library included (for zend: all of PHP); "
+             "wall time (heap ns: behind the loading)",
     .cases = cases,
     .quick_cases = cases,
     .process_count = 11,

@@ -10,11 +10,12 @@
 #include "bench/replay.h"
 #include "bench/workload.h"
 
-/* a: threads. Enough turns that a thread lives for several time slices of the scheduler. */
+/* a: threads; count: timed replays. Enough that a thread lives for several time slices of the
+ * scheduler. */
 static const bench_case thread_cases[] = {
     { .name = "1 thread", .a = 1, .count = 24 },
     { .name = "2 threads", .a = 2, .count = 24 },
-    { .name = "64 threads", .a = 64, .count = 2 },
+    { .name = "64 threads", .a = 64, .count = 4 },
     { .name = NULL },
 };
 static const bench_case thread_quick_cases[] = {
@@ -39,7 +40,7 @@ const bench_workload bench_workload_traces = {
     .title = "allocations of real PHP programs, every request ended; per operation, in a warm "
              "process (first time: the first replay, page faults and all)",
     .traces = TRACES_EACH,
-    .columns = { METRIC_FIRST_NS, METRIC_OVERHEAD },
+    .columns = { METRIC_FIRST_NS, METRIC_OVERHEAD, METRIC_KEPT },
     .measure = bench_measure_sequence,
 };
 
@@ -50,6 +51,7 @@ const bench_workload bench_workload_threads = {
     .cases = thread_cases,
     .quick_cases = thread_quick_cases,
     .traces = TRACES_SMALLEST,
-    .columns = { METRIC_CPU_NS },
+    .cases_together = true,
+    .columns = { METRIC_CPU_NS, METRIC_OVERHEAD },
     .measure = measure_threads,
 };

@@ -73,6 +73,43 @@ Test(sequence, sizes_of_zero_in_a_trace_become_one)
     bench_builder_free(&builder);
 }
 
+static void assert_op(const bench_sequence *sequence, size_t index, trace_op_kind kind, size_t id)
+{
+    cr_assert_eq(sequence->ops[index].kind, kind, "%zu: kind %u", index, sequence->ops[index].kind);
+    cr_assert_eq(sequence->ops[index].id, id, "%zu: id %u", index, sequence->ops[index].id);
+}
+
+Test(sequence, expanded_it_frees_what_is_live_at_a_request_end)
+{
+    bench_builder builder = { 0 };
+    bench_sequence expanded;
+    bench_add_alloc(&builder, 0, 10);
+    bench_add_alloc(&builder, 1, 10);
+    bench_add_alloc(&builder, 2, 10);
+    bench_add_realloc(&builder, 2, 20);
+    bench_add_free(&builder, 0);
+    bench_add_end(&builder);
+    bench_add_alloc(&builder, 1, 10);
+    bench_add_free(&builder, 1);
+    bench_add_end(&builder);
+    builder.sequence.timed_first = 5;
+    builder.sequence.timed_end = 6;
+    bench_sequence_expand(&builder.sequence, &expanded);
+    cr_assert_eq(expanded.op_count, 11);
+    assert_op(&expanded, 4, TRACE_FREE, 0);
+    assert_op(&expanded, 5, TRACE_FREE, 1);
+    assert_op(&expanded, 6, TRACE_FREE, 2);
+    assert_op(&expanded, 7, TRACE_END, 0);
+    assert_op(&expanded, 9, TRACE_FREE, 1);
+    assert_op(&expanded, 10, TRACE_END, 0);
+    cr_assert_eq(expanded.timed_first, 5);
+    cr_assert_eq(expanded.timed_end, 8);
+    builder.sequence.timed_end = builder.sequence.op_count;
+    bench_sequence_expand(&builder.sequence, &expanded);
+    cr_assert_eq(expanded.timed_end, 11);
+    bench_builder_free(&builder);
+}
+
 /* ---- the limit ---- */
 
 #define ID_COUNT 200
@@ -122,6 +159,7 @@ Test(limit, live_blocks_never_overlap)
     make_random_sequence(&builder);
     cr_assert(bench_peer_open("limit", "", &peer, error, sizeof error));
     cr_assert(peer.plan(&builder.sequence));
+    cr_assert(peer.start());
     peer.rewind();
     for (size_t index = 0; index < builder.sequence.op_count; index++) {
         const trace_op *op = &builder.ops[index];
@@ -132,7 +170,8 @@ Test(limit, live_blocks_never_overlap)
             block->size = 0;
         } else {
             block->address = op->kind == TRACE_ALLOC ? peer.alloc(op->size)
-                                                     : peer.realloc(block->address, op->size);
+                                                     : peer.realloc(block->address, op->size,
+                                                         0);
             block->size = op->size;
             assert_apart(blocks, op->id);
         }
@@ -150,6 +189,7 @@ Test(limit, the_same_addresses_come_again_after_a_rewind)
     bench_add_end(&builder);
     cr_assert(bench_peer_open("limit", "", &peer, error, sizeof error));
     cr_assert(peer.plan(&builder.sequence));
+    cr_assert(peer.start());
     peer.rewind();
     void *first = peer.alloc(10);
     cr_assert_neq(peer.alloc(10), first);
