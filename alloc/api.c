@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "alloc/dispatch.h"
 #include "alloc/error.h"
 #include "alloc/globals.h"
 #include "alloc/hot.h"
@@ -20,12 +21,11 @@
 
 typedef enum failure_mode { OR_BAIL_OUT, OR_NULL } failure_mode;
 
-/* ---- modes that see each call ---- */
-
-/* USE_ZEND_ALLOC=0; `heap` NULL: the thread has no heap and can get none. */
-static void *pass_alloc(zend_mm_heap *heap, size_t size)
+/* The heap behind the calling thread's hot heap; NULL: it has none and can get none. */
+static zend_mm_heap *heap_of_thread(void)
 {
-    return heap == NULL ? NULL : heap->_malloc(size);
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    return zend_mm_is_constant_heap(heap) ? zend_mm_find_current_heap() : heap;
 }
 
 /* ---- allocation ---- */
@@ -38,27 +38,26 @@ static void *checked(zend_mm_heap *heap, void *block, size_t size, failure_mode 
     return block;
 }
 
-static NOINLINE void *alloc_slow(zend_mm_heap *heap, size_t size, failure_mode mode)
+static void *alloc_by(zend_mm_heap *heap, size_t size, zend_mm_entrance entrance)
 {
-    if (zend_mm_is_constant_heap(heap)) {
-        heap = heap == zend_mm_hot_heap ? zend_mm_find_current_heap() : heap;
-        if (heap == NULL || !heap->use_zend_alloc) {
-            return checked(heap, pass_alloc(heap, size), size, mode);
-        }
+    if (heap == NULL) {
+        return NULL;
     }
-    return checked(heap, zend_mm_heap_alloc(heap, size), size, mode);
+    return heap->sees_calls ? zend_mm_dispatch_alloc(heap, size, entrance)
+                            : zend_mm_heap_alloc(heap, size);
+}
+
+static NOINLINE void *emalloc_slow(size_t size)
+{
+    zend_mm_heap *heap = heap_of_thread();
+    return checked(heap, alloc_by(heap, size, ZEND_MM_ENTRANCE_THREAD), size, OR_BAIL_OUT);
 }
 
 static NOINLINE void *emalloc_small_slow(size_t size)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
     void *slot = zend_mm_heap_carve(heap, zend_mm_bin_of(size));
-    return zend_mm_likely(slot != NULL) ? slot : alloc_slow(heap, size, OR_BAIL_OUT);
-}
-
-static NOINLINE void *emalloc_large_slow(size_t size)
-{
-    return alloc_slow(zend_mm_hot_heap, size, OR_BAIL_OUT);
+    return zend_mm_likely(slot != NULL) ? slot : emalloc_slow(size);
 }
 
 static inline void *emalloc_bin(size_t bin, size_t size)
@@ -72,7 +71,7 @@ ZEND_MM_HOT_ENTRY void *_emalloc(size_t size)
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
         return emalloc_bin(zend_mm_bin_of(size), size);
     }
-    return emalloc_large_slow(size);
+    return emalloc_slow(size);
 }
 
 #define EMALLOC_BIN(index, slot_size, slots, pages) \
@@ -91,6 +90,23 @@ void *_emalloc_large(size_t size)
 void *_emalloc_huge(size_t size)
 {
     return _emalloc(size);
+}
+
+static void *alloc_aligned_by(zend_mm_heap *heap, size_t alignment, size_t size,
+    zend_mm_entrance entrance)
+{
+    if (heap == NULL) {
+        return NULL;
+    }
+    return heap->sees_calls ? zend_mm_dispatch_alloc_aligned(heap, alignment, size, entrance)
+                            : zend_mm_heap_alloc_aligned(heap, alignment, size);
+}
+
+void *_emalloc_aligned(size_t alignment, size_t size)
+{
+    zend_mm_heap *heap = heap_of_thread();
+    void *block = alloc_aligned_by(heap, alignment, size, ZEND_MM_ENTRANCE_THREAD);
+    return checked(heap, block, size, OR_BAIL_OUT);
 }
 
 void *_ecalloc(size_t count, size_t size)
@@ -119,25 +135,22 @@ char *_estrdup(const char *string)
 
 /* ---- free ---- */
 
-static NOINLINE void free_slow(zend_mm_heap *heap, void *block)
+static NOINLINE void free_by(zend_mm_heap *heap, void *block, zend_mm_entrance entrance)
 {
     int saved = errno;
-    if (zend_mm_is_constant_heap(heap)) {
-        heap = heap == zend_mm_hot_heap ? zend_mm_find_current_heap() : heap;
-        if (heap != NULL && !heap->use_zend_alloc) {
-            heap->_free(block);
-            errno = saved;
-            return;
-        }
-        heap = heap != NULL ? heap : (zend_mm_heap *)&zend_mm_empty_heap;
+    if (heap->sees_calls) {
+        zend_mm_dispatch_free(heap, block, entrance);
+    } else {
+        zend_mm_heap_free(heap, block);
     }
-    zend_mm_heap_free(heap, block);
     errno = saved;
 }
 
 static NOINLINE void efree_slow(void *block)
 {
-    free_slow(zend_mm_hot_heap, block);
+    zend_mm_heap *heap = heap_of_thread();
+    heap = heap != NULL ? heap : (zend_mm_heap *)&zend_mm_empty_heap;
+    free_by(heap, block, ZEND_MM_ENTRANCE_THREAD);
 }
 
 ZEND_MM_HOT_ENTRY void _efree(void *block)
@@ -172,22 +185,21 @@ void _efree_huge(void *block, size_t size)
 /* ---- resizing ---- */
 
 static void *resize(zend_mm_heap *heap, void *block, size_t size, size_t copy_size,
-    failure_mode mode)
+    zend_mm_entrance entrance, failure_mode mode)
 {
-    if (zend_mm_is_constant_heap(heap)) {
-        heap = heap == zend_mm_hot_heap ? zend_mm_find_current_heap() : heap;
-        if (heap == NULL || !heap->use_zend_alloc) {
-            void *resized = heap == NULL ? NULL : heap->_realloc(block, size != 0 ? size : 1);
-            return checked(heap, resized, size, mode);
-        }
+    void *resized = NULL;
+    if (heap != NULL) {
+        resized = heap->sees_calls
+            ? zend_mm_dispatch_realloc(heap, block, size, copy_size, entrance)
+            : zend_mm_heap_realloc(heap, block, size, copy_size);
     }
-    return checked(heap, zend_mm_heap_realloc(heap, block, size, copy_size), size, mode);
+    return checked(heap, resized, size, mode);
 }
 
 static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
     int allow_failure)
 {
-    return resize(zend_mm_hot_heap, block, size, copy_size,
+    return resize(heap_of_thread(), block, size, copy_size, ZEND_MM_ENTRANCE_THREAD,
         allow_failure ? OR_NULL : OR_BAIL_OUT);
 }
 
@@ -213,7 +225,7 @@ void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset)
 size_t _zend_mem_block_size(const void *block)
 {
     zend_mm_heap *heap = zend_mm_find_current_heap();
-    return heap == NULL ? 0 : zend_mm_block_size(heap, block);
+    return heap == NULL || heap->custom._malloc != NULL ? 0 : zend_mm_block_size(heap, block);
 }
 
 /* ---- explicit heaps ---- */
@@ -221,10 +233,11 @@ size_t _zend_mem_block_size(const void *block)
 static void *heap_alloc(zend_mm_heap *heap, size_t size, failure_mode mode)
 {
     void *slot = NULL;
-    if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
+    if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE && !heap->sees_calls)) {
         slot = zend_mm_hot_pop(heap, zend_mm_bin_of(size));
     }
-    return zend_mm_likely(slot != NULL) ? slot : alloc_slow(heap, size, mode);
+    return zend_mm_likely(slot != NULL)
+        ? slot : checked(heap, alloc_by(heap, size, ZEND_MM_ENTRANCE_HEAP), size, mode);
 }
 
 void *zend_mm_alloc(zend_mm_heap *heap, size_t size)
@@ -237,24 +250,35 @@ void *zend_mm_try_alloc(zend_mm_heap *heap, size_t size)
     return heap_alloc(heap, size, OR_NULL);
 }
 
+void *zend_mm_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
+{
+    void *block = alloc_aligned_by(heap, alignment, size, ZEND_MM_ENTRANCE_HEAP);
+    return checked(heap, block, size, OR_BAIL_OUT);
+}
+
+void *zend_mm_try_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
+{
+    return alloc_aligned_by(heap, alignment, size, ZEND_MM_ENTRANCE_HEAP);
+}
+
 void zend_mm_free(zend_mm_heap *heap, void *block)
 {
-    if (!zend_mm_likely(zend_mm_hot_free(heap, block))) {
-        free_slow(heap, block);
+    if (!zend_mm_likely(!heap->sees_calls && zend_mm_hot_free(heap, block))) {
+        free_by(heap, block, ZEND_MM_ENTRANCE_HEAP);
     }
 }
 
 void *zend_mm_realloc(zend_mm_heap *heap, void *block, size_t size)
 {
-    return resize(heap, block, size, size, OR_BAIL_OUT);
+    return resize(heap, block, size, size, ZEND_MM_ENTRANCE_HEAP, OR_BAIL_OUT);
 }
 
 void *zend_mm_try_realloc(zend_mm_heap *heap, void *block, size_t size)
 {
-    return resize(heap, block, size, size, OR_NULL);
+    return resize(heap, block, size, size, ZEND_MM_ENTRANCE_HEAP, OR_NULL);
 }
 
 size_t zend_mm_block_size(zend_mm_heap *heap, const void *block)
 {
-    return heap->use_zend_alloc ? zend_mm_heap_usable_size(heap, block) : 0;
+    return zend_mm_dispatch_usable_size(heap, block);
 }

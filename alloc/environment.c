@@ -17,7 +17,7 @@
 #include "alloc/heap.h"
 
 #define EXIT_WRONG_SETTING 255
-#define VALUE_MAX 64    /* bytes of a value that are looked at */
+#define VALUE_MAX 256   /* bytes of a value that are looked at */
 
 /* Copy a variable out from under the environment lock. false: it is not set. */
 static bool read_variable(const char *name, char *value)
@@ -75,6 +75,18 @@ bool zend_mm_environment_remote_free_panics(void)
     return true;
 }
 
+/* Set, and numerically not 0. */
+static bool read_flag(const char *name)
+{
+    char value[VALUE_MAX];
+    return read_variable(name, value) && zend_mm_parse_size(value) != 0;
+}
+
+bool zend_mm_environment_use_tracked_alloc(void)
+{
+    return read_flag("USE_TRACKED_ALLOC");
+}
+
 static const zend_mm_storage_type *storage_setting(void)
 {
     char value[VALUE_MAX];
@@ -118,12 +130,79 @@ static size_t compact_size_setting(void)
     return size > 0 ? (size_t)size : 0;
 }
 
+/* ---- ZEND_MM_DEBUG ---- */
+
+/* The number behind NAME=, which ends at a comma or at the end; *text is moved behind it. */
+static unsigned long debug_value(const char **text)
+{
+    char *end;
+    unsigned long value = strtoul(*text, &end, 0);
+    *text = end + strcspn(end, ",");
+    return value;
+}
+
+/* Give one parameter its value; false: its name is unknown. */
+static bool set_debug_parameter(const char *name, size_t length, unsigned long value,
+    zend_mm_debug_settings *settings)
+{
+    static const char *const names[] = { "poison_alloc", "poison_free", "padding",
+        "check_freelists_on_shutdown", "leaks", "backtrace" };
+    size_t index = 0;
+    size_t count = sizeof names / sizeof names[0];
+    while (index < count
+            && (strlen(names[index]) != length || memcmp(names[index], name, length) != 0)) {
+        index++;
+    }
+    switch (index) {
+    case 0: settings->poison_alloc = (unsigned char)value; break;
+    case 1: settings->poison_free = (unsigned char)value; break;
+    case 2: settings->padding = value; break;
+    case 3: settings->check_freelists = value != 0; break;
+    case 4: settings->reports_leaks = value != 0; break;
+    case 5: settings->takes_backtraces = value != 0; break;
+    default: return false;
+    }
+    return true;
+}
+
+void zend_mm_parse_debug(const char *text, zend_mm_debug_settings *settings)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "=");
+        if (text[length] == '\0') {
+            fprintf(stderr, "Unexpected EOF after ZEND_MM_DEBUG parameter '%s', expected '='\n", text);
+            exit(EXIT_WRONG_SETTING);
+        }
+        const char *name = text;
+        text += length + 1;
+        unsigned long value = debug_value(&text);
+        text += *text == ',';
+        if (!set_debug_parameter(name, length, value, settings)) {
+            fprintf(stderr, "Unknown ZEND_MM_DEBUG parameter: '%.*s'\n", (int)length, name);
+            exit(EXIT_WRONG_SETTING);
+        }
+        if (settings->padding % ZEND_MM_ALIGNMENT != 0) {
+            fprintf(stderr, "ZEND_MM_DEBUG padding must be a multiple of %u, %u given\n",
+                (unsigned int)ZEND_MM_ALIGNMENT, (unsigned int)settings->padding);
+            exit(EXIT_WRONG_SETTING);
+        }
+    }
+}
+
 zend_mm_settings zend_mm_environment_settings(void)
 {
     zend_mm_settings settings = {
         .storage = storage_setting(),
         .block_size = block_size_setting(),
         .compact_size = compact_size_setting(),
+        .wants_huge_pages = read_flag("USE_ZEND_ALLOC_HUGE_PAGES"),
+        .is_hardened = read_flag("ZEND_MM_HARDENED"),
+        .debug = { .poison_alloc = ZEND_MM_NO_POISON, .poison_free = ZEND_MM_NO_POISON },
     };
+    char value[VALUE_MAX];
+    settings.is_debugged = read_variable("ZEND_MM_DEBUG", value);
+    if (settings.is_debugged) {
+        zend_mm_parse_debug(value, &settings.debug);
+    }
     return settings;
 }

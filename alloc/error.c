@@ -13,6 +13,7 @@
 
 #include "alloc/globals.h"
 #include "alloc/os.h"
+#include "alloc/process_limit.h"
 
 #define MESSAGE_MAX 160     /* the longest message, with three 20-digit numbers */
 
@@ -70,10 +71,21 @@ static void report(zend_mm_error_kind kind, const char *message)
     } zend_end_try();
 }
 
+/* A second error in this request finds the reserve again, unless what the callback left is in it. */
+static void retake_reserve(zend_mm_heap *heap)
+{
+    zend_mm_heap_take_reserve(heap);
+    if (heap->reserve == NULL && heap->reserve_size > 0) {
+        /* Slots that the callback has freed are no pages yet. */
+        (void)zend_mm_heap_gc(heap);
+        zend_mm_heap_take_reserve(heap);
+    }
+}
+
 /* The reserve is free, and the limit lifted, while the callback runs. */
 static void report_for_heap(zend_mm_heap *heap, zend_mm_error_kind kind, const char *message)
 {
-    if (heap == NULL || !heap->use_zend_alloc) {
+    if (heap == NULL) {
         report(kind, message);
     } else if (heap->overflow) {
         print_error(message);
@@ -82,12 +94,30 @@ static void report_for_heap(zend_mm_heap *heap, zend_mm_error_kind kind, const c
         zend_mm_heap_release_reserve(heap);
         report(kind, message);
         heap->overflow = false;
+        retake_reserve(heap);
     }
+}
+
+/* Was it the process's limit? A thread without a heap is refused its first unit by it. */
+static bool is_process_limit(const zend_mm_heap *heap)
+{
+    if (heap != NULL) {
+        return heap->failure == ZEND_MM_FAILURE_STORAGE && heap->is_refused_by_process;
+    }
+    size_t limit = zend_mm_process_limit();
+    return limit < ZEND_MM_SEGMENT_SIZE || zend_mm_process_usage() > limit - ZEND_MM_SEGMENT_SIZE;
 }
 
 static const char *describe(const zend_mm_heap *heap, size_t size, char *message,
     zend_mm_error_kind *kind)
 {
+    if (is_process_limit(heap)) {
+        *kind = ZEND_MM_ERROR_PROCESS_LIMIT;
+        snprintf(message, MESSAGE_MAX,
+            "Allowed process memory size of %zu bytes exhausted (tried to allocate %zu bytes)",
+            zend_mm_process_limit(), size);
+        return message;
+    }
     switch (heap == NULL ? ZEND_MM_FAILURE_STORAGE : (zend_mm_failure)heap->failure) {
     case ZEND_MM_FAILURE_LIMIT:
         *kind = ZEND_MM_ERROR_LIMIT;
@@ -100,6 +130,10 @@ static const char *describe(const zend_mm_heap *heap, size_t size, char *message
         snprintf(message, MESSAGE_MAX,
             "Possible integer overflow in memory allocation (%zu + %zu)", size,
             zend_mm_os_page_size());
+        break;
+    case ZEND_MM_FAILURE_ALIGNMENT:
+        *kind = ZEND_MM_ERROR_ALIGNMENT;
+        snprintf(message, MESSAGE_MAX, "Unsupported alignment (tried to allocate %zu bytes)", size);
         break;
     default:
         *kind = ZEND_MM_ERROR_OUT_OF_MEMORY;

@@ -18,6 +18,7 @@
 #include "alloc/environment.h"
 #include "alloc/os.h"
 #include "alloc/segment_pool.h"
+#include "alloc/tracked.h"
 #include "tsrm/context.h"
 #include "tsrm/startup_trace.h"
 
@@ -51,8 +52,21 @@ static void use_heap(zend_mm_heap *heap)
         forget_heap();
         return;
     }
-    zend_mm_hot_heap = heap->use_zend_alloc ? heap : (zend_mm_heap *)&zend_mm_dispatch_heap;
+    zend_mm_hot_heap = heap->sees_calls ? (zend_mm_heap *)&zend_mm_dispatch_heap : heap;
+    if (heap != zend_mm_current_heap) {
+        atomic_store_explicit(&heap->snapshot.thread, zend_mm_os_thread_id(),
+            memory_order_relaxed);
+    }
     zend_mm_current_heap = heap;
+}
+
+void zend_mm_update_entrance(zend_mm_heap *heap)
+{
+    heap->sees_calls = !heap->use_zend_alloc || heap->observers != NULL || heap->debug != NULL
+        || heap->hardened != NULL;
+    if (heap == zend_mm_current_heap) {
+        use_heap(heap);
+    }
 }
 
 /* ---- ctor and dtor ---- */
@@ -64,10 +78,15 @@ static zend_mm_heap *new_passing_heap(void)
     if (heap != NULL) {
         memset(heap, 0, sizeof *heap);
         heap->index = ZEND_MM_HEAP_INDEX_CONSTANT;
+        heap->sees_calls = true;
         heap->limit = SIZE_MAX;
         heap->_malloc = malloc;
         heap->_free = free;
         heap->_realloc = realloc;
+        if (zend_mm_environment_use_tracked_alloc() && !zend_mm_tracked_start(heap)) {
+            zend_mm_os_aligned_free(heap);
+            return NULL;
+        }
     }
     return heap;
 }
@@ -138,6 +157,7 @@ static void register_fork_handler(void)
     static atomic_flag is_registered = ATOMIC_FLAG_INIT;
     if (!atomic_flag_test_and_set(&is_registered)) {
         (void)zend_mm_os_at_fork(zend_mm_pools_after_fork);
+        (void)zend_mm_os_at_fork(zend_mm_keys_after_fork);
     }
 }
 
@@ -188,6 +208,14 @@ zend_mm_heap *zend_mm_set_heap(zend_mm_heap *heap TSRMLS_DC)
 zend_mm_heap *zend_mm_get_heap(void)
 {
     return zend_mm_find_current_heap();
+}
+
+void refresh_memory_manager(void)
+{
+    zend_mm_heap *heap = zend_mm_find_current_heap();
+    if (heap != NULL && heap->storage != NULL) {
+        zend_mm_heap_refresh_key(heap);
+    }
 }
 
 bool is_zend_mm(void)

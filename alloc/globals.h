@@ -31,6 +31,10 @@ static inline bool zend_mm_is_constant_heap(const zend_mm_heap *heap)
     return heap->index == ZEND_MM_HEAP_INDEX_CONSTANT;
 }
 
+/* A mode of the heap was switched on or off: recompute heap->sees_calls, and the thread's hot heap if
+ * it is this heap. Owner. */
+void zend_mm_update_entrance(zend_mm_heap *heap);
+
 /* The calling thread's heap, looked up or made; NULL when the storage has none to give. Slow. */
 zend_mm_heap *zend_mm_find_current_heap(void);
 

@@ -10,12 +10,19 @@
 
 #include "alloc/heap.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "alloc/debug.h"
 #include "alloc/environment.h"
+#include "alloc/hardened.h"
+#include "alloc/observer.h"
 #include "alloc/os.h"
+#include "alloc/panic.h"
 #include "alloc/segment_pool.h"
+#include "alloc/storage_guarded.h"
+#include "alloc/tracked.h"
 #include "tsrm/startup_trace.h"
 
 /* ---- accounting ---- */
@@ -32,7 +39,7 @@ static size_t small_size(const zend_mm_heap *heap)
 
 size_t zend_mm_heap_size(const zend_mm_heap *heap)
 {
-    return small_size(heap) + heap->large_size + heap->huge.size;
+    return small_size(heap) + heap->large_size + heap->huge.size - heap->quarantined_size;
 }
 
 void zend_mm_heap_note_peak(zend_mm_heap *heap)
@@ -44,6 +51,7 @@ void zend_mm_heap_note_peak(zend_mm_heap *heap)
     /* Counting every slot as live, the heap has to grow by this much for a sum to be worth it. */
     size_t most = heap->runs_size + heap->large_size + heap->huge.size;
     heap->peak_note_at = most + most / ZEND_MM_PEAK_PRECISION;
+    zend_mm_publish(heap);
 }
 
 void zend_mm_heap_grown(zend_mm_heap *heap)
@@ -55,12 +63,17 @@ void zend_mm_heap_grown(zend_mm_heap *heap)
 
 /* ---- start ---- */
 
+/* atomic: relaxed; counts forks in the child, while it has one thread. */
+static _Atomic uint32_t fork_generation;
+
 /* The first key comes from the system; the next ones are mixed from it, the clock and each other,
  * so that a request end needs no system call for one. */
 static void renew_link_key(zend_mm_heap *heap)
 {
-    if (heap->key_state == 0) {
+    uint32_t generation = atomic_load_explicit(&fork_generation, memory_order_relaxed);
+    if (heap->key_state == 0 || heap->key_generation != generation) {
         heap->key_state = zend_mm_os_random();
+        heap->key_generation = generation;
     }
     heap->key_state += UINT64_C(0x9E3779B97F4A7C15) ^ zend_mm_os_now();
     uint64_t key = heap->key_state;
@@ -69,13 +82,35 @@ static void renew_link_key(zend_mm_heap *heap)
     heap->link_key = (uintptr_t)(key ^ key >> 31);
 }
 
+void zend_mm_keys_after_fork(void)
+{
+    atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
+}
+
+void zend_mm_heap_refresh_key(zend_mm_heap *heap)
+{
+    uintptr_t old_key = heap->link_key;
+    renew_link_key(heap);
+    for (uint32_t bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
+        zend_mm_slot *slot = heap->free_buckets[bin].first;
+        while (slot != NULL) {
+            uintptr_t opened = zend_mm_link_open(slot, old_key);
+            if ((opened & ZEND_MM_LINK_INVALID) != 0) {
+                zend_mm_panic("a free slot was overwritten", slot, (int)bin);
+            }
+            slot->link = zend_mm_link_encode(zend_mm_link_next(opened), heap->link_key);
+            slot = zend_mm_link_next(opened);
+        }
+    }
+}
+
 /* Every free structure empty, as for a heap that holds nothing. */
 void zend_mm_init(zend_mm_heap *heap)
 {
     uint64_t token = tsrm_startup_trace_enter("zend_mm_init");
     zend_mm_buckets_init(heap->free_buckets);
     memset(heap->carve, 0, sizeof heap->carve);
-    zend_mm_free_runs_init(&heap->free_runs);
+    zend_mm_free_runs_clear(&heap->free_runs);
     heap->huge = (zend_mm_huge_table){ 0 };
     heap->large_size = 0;
     heap->runs_size = 0;
@@ -87,15 +122,13 @@ void zend_mm_init(zend_mm_heap *heap)
         ZEND_MM_BIN_COUNT, ZEND_MM_RUN_CLASS_COUNT);
 }
 
-/* Move the heap's struct into the page kept for it in its own first segment. */
+/* Move the heap's struct into the pages kept for it in its own first segment. */
 static zend_mm_heap *move_inside(zend_mm_heap *heap)
 {
     zend_mm_heap *inside =
         zend_mm_page_address(heap->first_unit, ZEND_MM_FIRST_PAGE);
     memcpy(inside, heap, sizeof *heap);
-    for (zend_mm_segment *segment = inside->segments; segment != NULL; segment = segment->next) {
-        segment->heap = inside;
-    }
+    zend_mm_segment_table_moved(&inside->free_runs.table);
     return inside;
 }
 
@@ -121,6 +154,7 @@ static void set_up(zend_mm_heap *heap, zend_mm_storage *storage, size_t block_si
     heap->pool = block_size == ZEND_MM_SEGMENT_SIZE && !internal
         ? zend_mm_storage_pool(storage->handlers) : NULL;
     zend_mm_remote_init(&heap->remote);
+    zend_mm_segment_table_init(&heap->free_runs.table);
 }
 
 static zend_mm_heap *startup_ex(const zend_mm_mem_handlers *handlers, size_t block_size,
@@ -144,9 +178,11 @@ static zend_mm_heap *startup_ex(const zend_mm_mem_handlers *handlers, size_t blo
         goto fail_unit;
     }
     heap->average_segments = heap->expected_segments;
+    zend_mm_publish(heap);
     return internal ? move_inside(heap) : heap;
 
 fail_unit:
+    zend_mm_segment_table_free(&heap->free_runs.table);
     zend_mm_registry_release(heap->index);
 fail_heap:
     handlers->dtor(storage);
@@ -170,14 +206,38 @@ zend_mm_heap *zend_mm_startup_ex(const zend_mm_mem_handlers *handlers, size_t bl
     return heap;
 }
 
+/* The modes that the environment asks for. false: no memory for one of them. */
+static bool start_modes(zend_mm_heap *heap, const zend_mm_settings *settings)
+{
+    if (settings->is_hardened && !zend_mm_hardened_start(heap)) {
+        return false;
+    }
+    if (settings->is_debugged && !zend_mm_debug_start(heap, &settings->debug)) {
+        return false;
+    }
+    heap->compact_size = settings->compact_size;
+    heap->wants_huge_pages = settings->wants_huge_pages
+        && zend_mm_storage_pool(&settings->storage->handlers) != NULL;
+    heap->sees_calls = heap->hardened != NULL || heap->debug != NULL;
+    if (heap->wants_huge_pages) {
+        zend_mm_os_advise_huge_pages(heap->first_unit, heap->block_size);
+    }
+    return true;
+}
+
 zend_mm_heap *zend_mm_startup(void)
 {
     uint64_t token = tsrm_startup_trace_enter("zend_mm_startup");
     zend_mm_settings settings = zend_mm_environment_settings();
-    zend_mm_heap *heap = zend_mm_startup_ex(&settings.storage->handlers, settings.block_size,
+    /* Of a hardened heap each mapping lies between guard pages, where mappings can. */
+    bool is_guarded = settings.is_hardened
+        && zend_mm_storage_pool(&settings.storage->handlers) != NULL;
+    zend_mm_heap *heap = zend_mm_startup_ex(
+        is_guarded ? &zend_mm_guarded_handlers : &settings.storage->handlers, settings.block_size,
         ZEND_MM_DEFAULT_RESERVE_SIZE, 0, NULL);
-    if (heap != NULL) {
-        heap->compact_size = settings.compact_size;
+    if (heap != NULL && !start_modes(heap, &settings)) {
+        zend_mm_shutdown(heap, 1, 1);
+        heap = NULL;
     }
     tsrm_startup_trace_leave(token, "zend_mm_startup",
         "ZEND_MM_MEM_TYPE = %s, ZEND_MM_SEG_SIZE = %zu, ZEND_MM_COMPACT = %zu",
@@ -235,6 +295,7 @@ static void reset(zend_mm_heap *heap)
     heap->real_peak = heap->real_size;
     heap->peak_segment_count = heap->segment_count;
     heap->reset_count++;
+    zend_mm_publish(heap);
     heap->reset_duration = zend_mm_os_now() - start;
     heap->reset_storage_duration = heap->storage_duration - storage_before;
     zend_mm_heap_assert_valid(heap);
@@ -254,35 +315,78 @@ static void end(zend_mm_heap *heap)
     if (heap->internal) {
         memcpy(&copy, heap, sizeof copy);
         heap = &copy;
+        zend_mm_segment_table_moved(&heap->free_runs.table);
     }
     zend_mm_heap_give_units(heap, false);
     zend_mm_heap_trim_pool(heap);
+    zend_mm_segment_table_free(&heap->free_runs.table);
     storage->handlers->dtor(storage);
     zend_mm_registry_release(index);
 }
 
 void zend_mm_shutdown(zend_mm_heap *heap, int full, int silent)
 {
-    (void)silent;
-    if (!heap->use_zend_alloc) {
-        if (full) {
-            zend_mm_os_aligned_free(heap);
-        }
-        return;
+    zend_mm_observers_tell_reset(heap, full != 0);
+    if (heap->custom._shutdown != NULL) {
+        heap->custom._shutdown(full != 0, silent != 0);
     }
     if (full) {
-        end(heap);
-    } else {
-        reset(heap);
+        zend_mm_observers_free(heap);
     }
+    if (heap->tracked != NULL) {
+        (full ? zend_mm_tracked_end : zend_mm_tracked_reset)(heap, silent != 0);
+    }
+    if (heap->debug != NULL) {
+        (full ? zend_mm_debug_end : zend_mm_debug_reset)(heap, silent != 0);
+    }
+    if (heap->hardened != NULL) {
+        (full ? zend_mm_hardened_end : zend_mm_hardened_reset)(heap);
+    }
+    if (heap->storage != NULL) {
+        (full ? end : reset)(heap);
+    } else if (full) {
+        zend_mm_os_aligned_free(heap);
+    }
+}
+
+/* ---- on demand ---- */
+
+static size_t collect(zend_mm_heap *heap)
+{
+    if (heap->custom._gc != NULL) {
+        return heap->custom._gc();
+    }
+    if (heap->storage == NULL) {
+        return 0;
+    }
+    (void)zend_mm_heap_drain_remote(heap);
+    (void)zend_mm_hardened_flush(heap);
+    (void)zend_mm_heap_huge_drop_cache(heap);
+    return zend_mm_heap_gc(heap);
 }
 
 size_t zend_mm_gc(zend_mm_heap *heap)
 {
-    if (!heap->use_zend_alloc) {
+    size_t freed = collect(heap);
+    zend_mm_publish(heap);
+    zend_mm_observers_tell_gc(heap, freed);
+    return freed;
+}
+
+size_t zend_mm_trim(zend_mm_heap *heap, size_t keep_size)
+{
+    size_t held = heap->real_size;
+    if (heap->storage == NULL || held <= keep_size) {
         return 0;
     }
+    /* The remote list comes first: a huge block on it lands in the cache. */
     (void)zend_mm_heap_drain_remote(heap);
+    (void)zend_mm_hardened_flush(heap);
     (void)zend_mm_heap_huge_drop_cache(heap);
-    return zend_mm_heap_gc(heap);
+    if (heap->real_size > keep_size) {
+        (void)zend_mm_heap_gc(heap);
+    }
+    zend_mm_publish(heap);
+    /* What was drained may have been given back on the way, but never is more held than before. */
+    return held - heap->real_size;
 }

@@ -2,8 +2,8 @@
  *
  *   zend_mm_heap --+-- free_buckets[]    free slots, one bucket per bin
  *                  +-- carve[]           the part of each bin's newest run never handed out
- *                  +-- free_runs         large_free_buckets[] + bitmap, rest_buckets[]
- *                  +-- segments          2 MiB each, cut from units of block_size bytes
+ *                  +-- free_runs         the table of segments (2 MiB each, cut from units of
+ *                  |                     block_size bytes), large_free_buckets[], rest_buckets[]
  *                  +-- huge              table of huge blocks, cache of freed mappings
  *                  +-- remote            blocks freed by other threads
  *
@@ -19,10 +19,21 @@
 
 #include "alloc/bin.h"
 #include "alloc/huge.h"
+#include "alloc/process_stats.h"
 #include "alloc/remote.h"
 #include "alloc/storage.h"
 
+typedef struct zend_mm_custom_handlers {
+    void *(*_malloc)(size_t size);
+    void (*_free)(void *block);
+    void *(*_realloc)(void *block, size_t size);
+    size_t (*_gc)(void);
+    void (*_shutdown)(bool full, bool silent);
+} zend_mm_custom_handlers;
+
 #define ZEND_MM_PEAK_PRECISION 256      /* `peak` may miss this part of the heap */
+/* Bytes of a heap's struct: whole pages, so that two owners never share a cache line. */
+#define ZEND_MM_HEAP_STRUCT_SIZE ((size_t)8192)
 #define ZEND_MM_DEFAULT_COMPACT_SIZE ((size_t)2 * 1024 * 1024)
 
 /* Why the last allocation gave NULL. */
@@ -31,11 +42,17 @@ typedef enum zend_mm_failure {
     ZEND_MM_FAILURE_LIMIT,
     ZEND_MM_FAILURE_STORAGE,
     ZEND_MM_FAILURE_SIZE,       /* no address space holds this many bytes */
+    ZEND_MM_FAILURE_ALIGNMENT,  /* more than ZEND_MM_MAX_ALIGNMENT, or no power of two */
 } zend_mm_failure;
 
 struct zend_mm_heap {
     uint16_t index;             /* in the segment map; HEAP_INDEX_CONSTANT for a heap of no segments */
-    bool use_zend_alloc;        /* false: _malloc, _free, _realloc do the work */
+    bool use_zend_alloc;        /* the e* family is served by this heap's own allocator */
+    bool sees_calls;            /* every call takes the way through dispatch.c */
+    bool is_refused_by_process; /* the storage was not asked: the process's limit has no room */
+    bool wants_huge_pages;      /* USE_ZEND_ALLOC_HUGE_PAGES, on a storage of mappings */
+    bool has_padding;           /* const: blocks lie inside what the heap below knows */
+    bool is_observing;          /* an observer runs: what it allocates is not told */
     bool internal;              /* the struct lives in the heap's first segment */
     bool overflow;              /* an error is being reported: the limit is lifted */
     uint8_t failure;            /* zend_mm_failure */
@@ -45,7 +62,6 @@ struct zend_mm_heap {
     zend_mm_carve carve[ZEND_MM_BIN_COUNT];
 
     zend_mm_free_runs free_runs;
-    zend_mm_segment *segments;          /* doubly linked, newest first */
     zend_mm_segment *first_unit;        /* stays at request end; NULL until a segment is taken */
     zend_mm_segment *spare_unit;        /* an entirely free unit kept back, or NULL */
     size_t segment_count;
@@ -74,13 +90,24 @@ struct zend_mm_heap {
     uint64_t reset_duration;            /* nanoseconds, the last one */
     uint64_t reset_storage_duration;    /* nanoseconds of it in the storage's functions */
     uint64_t storage_duration;          /* nanoseconds spent giving memory to the storage */
+    uint32_t key_generation;            /* fork_generation when key_state was drawn */
     uint64_t key_state;                 /* what the next link_key is made from; 0 = not seeded */
 
+    /* A heap without storage (USE_ZEND_ALLOC=0) passes calls on to these. */
     void *(*_malloc)(size_t size);
     void (*_free)(void *block);
     void *(*_realloc)(void *block, size_t size);
 
+    zend_mm_custom_handlers custom;     /* _malloc NULL: none are set */
+    struct zend_mm_observer *observers; /* newest first */
+    struct zend_mm_block_table *tracked;    /* USE_TRACKED_ALLOC; NULL: no block is remembered */
+    struct zend_mm_debug *debug;        /* NULL: off */
+    struct zend_mm_hardened *hardened;  /* NULL: off */
+    size_t quarantined_size;            /* bytes of freed slots that the hardened mode keeps back */
+
     alignas(64) zend_mm_remote remote;
+
+    alignas(64) zend_mm_snapshot snapshot;  /* the last: acquiring a struct does not clear it */
 };
 
 /* ---- heap_registry.c ---- */
@@ -89,6 +116,8 @@ struct zend_mm_heap {
 zend_mm_heap *zend_mm_registry_acquire(void);
 /* Take the struct and its index back, once nothing in the segment map names it. */
 void zend_mm_registry_release(uint16_t index);
+/* Is there a heap with this index? It may end at any time; its struct stays. Any thread. */
+bool zend_mm_registry_is_taken(uint16_t index);
 /* The struct with this index, as acquire gave it. */
 zend_mm_heap *zend_mm_registry_heap(uint16_t index);
 
@@ -96,6 +125,10 @@ zend_mm_heap *zend_mm_registry_heap(uint16_t index);
 
 void zend_mm_init(zend_mm_heap *heap);
 size_t zend_mm_heap_size(const zend_mm_heap *heap);
+/* Draw a new link key, and encode every free slot's link with it. */
+void zend_mm_heap_refresh_key(zend_mm_heap *heap);
+/* In a forked child: the next key of each heap is drawn from the system. */
+void zend_mm_keys_after_fork(void);
 /* Bring `peak` up to date, where it is read. */
 void zend_mm_heap_note_peak(zend_mm_heap *heap);
 /* The same, wherever the heap has taken a run or a mapping, if it grew enough to matter. */
@@ -105,8 +138,8 @@ void zend_mm_heap_grown(zend_mm_heap *heap);
 
 /* A run of `count` pages marked large; NULL and heap->failure at the limit or out of memory. */
 void *zend_mm_heap_alloc_pages(zend_mm_heap *heap, uint32_t count);
-void zend_mm_heap_free_pages(zend_mm_heap *heap, zend_mm_segment *segment, uint32_t first,
-    uint32_t count);
+/* Free a run of `count` pages, large or small. */
+void zend_mm_heap_free_pages(zend_mm_heap *heap, void *run, uint32_t count);
 /* Take the first unit, and the reserve (and an internal heap's own page) out of it. */
 bool zend_mm_heap_take_first_unit(zend_mm_heap *heap);
 /* Make the first unit as new, at request end. */
@@ -117,8 +150,6 @@ void zend_mm_heap_release_reserve(zend_mm_heap *heap);
 void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first);
 /* Give back every unit but the first that has no run in it (after a gc, which counts nothing). */
 void zend_mm_heap_give_free_units(zend_mm_heap *heap);
-/* Give a block to the storage; real_size is the caller's. */
-void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size);
 /* At request end: put huge pages behind some of the segments that the request has filled. */
 void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap);
 /* Give the storage what the pool holds beyond what all heaps expect. */
@@ -129,6 +160,15 @@ void zend_mm_heap_expect(zend_mm_heap *heap, uint32_t expected);
 bool zend_mm_heap_is_within_limit(const zend_mm_heap *heap, size_t size);
 /* Drop what is cached and free; true when something came of it. */
 bool zend_mm_heap_reclaim(zend_mm_heap *heap);
+
+/* ---- heap_storage.c: what the process holds is counted here; real_size is the caller's ---- */
+
+/* A block of the storage; NULL: it has none, or (heap->is_refused_by_process) may not be asked. */
+void *zend_mm_heap_storage_alloc(zend_mm_heap *heap, size_t size);
+/* Resize a block, in place or not; NULL: it cannot be, and is as before. */
+void *zend_mm_heap_storage_realloc(zend_mm_heap *heap, void *block, size_t old_size,
+    size_t new_size);
+void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size);
 
 /* ---- heap_huge.c ---- */
 
@@ -153,12 +193,19 @@ void *zend_mm_heap_carve(zend_mm_heap *heap, uint32_t bin);
 /* Free what other threads gave back; true when there was something. */
 bool zend_mm_heap_drain_remote(zend_mm_heap *heap);
 
+/* ---- heap_aligned.c ---- */
+
+/* Any size at a multiple of `alignment`; NULL and heap->failure on failure. */
+void *zend_mm_heap_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size);
+
 /* ---- heap_realloc.c ---- */
 
 /* Keeps the first copy_size bytes; NULL and heap->failure: the block is as before. */
 void *zend_mm_heap_realloc(zend_mm_heap *heap, void *block, size_t size, size_t copy_size);
 /* Usable bytes of a block of this heap; panics on anything else. */
 size_t zend_mm_heap_usable_size(const zend_mm_heap *heap, const void *block);
+/* The same; 0 for anything else. */
+size_t zend_mm_heap_find_size(const zend_mm_heap *heap, const void *block);
 
 /* ---- heap_gc.c, heap_check.c ---- */
 

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "alloc/checks.h"
+#include "alloc/dispatch.h"
 #include "alloc/globals.h"
 #include "alloc/heap.h"
 #include "alloc/panic.h"
@@ -65,7 +66,7 @@ static void *alloc_from_new_run(zend_mm_heap *heap, uint32_t bin)
     }
     char *run = zend_mm_heap_alloc_pages(heap, info->page_count);
     if (run != NULL) {
-        zend_mm_run_mark_small(run, bin, info->page_count);
+        zend_mm_run_mark_small(&heap->free_runs, run, bin, info->page_count);
         heap->runs_size += (size_t)info->page_count * ZEND_MM_PAGE_SIZE;
         heap->carve[bin].next = run;
         heap->carve[bin].end = run + (size_t)info->slot_count * info->slot_size;
@@ -100,7 +101,10 @@ static void *alloc_large(zend_mm_heap *heap, size_t size)
 void *zend_mm_heap_alloc(zend_mm_heap *heap, size_t size)
 {
     if (size <= ZEND_MM_MAX_SMALL_SIZE) {
-        return alloc_small(heap, zend_mm_bin_of(size));
+        void *slot = alloc_small(heap, zend_mm_bin_of(size));
+        /* While an error is reported the reserve may be all there is: a page is easier to find there
+         * than a run of the bin. */
+        return slot == NULL && heap->overflow ? alloc_large(heap, size) : slot;
     }
     (void)zend_mm_heap_drain_remote(heap);
     if (size <= ZEND_MM_MAX_LARGE_SIZE) {
@@ -134,30 +138,35 @@ static void free_small(zend_mm_heap *heap, uint32_t word, void *block)
     push_slot(heap, bin, block);
 }
 
-static void free_large(zend_mm_heap *heap, zend_mm_segment *segment, uint32_t word, void *block)
+/* No block starts at this address of the heap: say why. */
+static void panic_no_block(const zend_mm_segment_info *info, void *block)
 {
-    if ((word & ZEND_MM_WORD_FREE) != 0) {
-        zend_mm_panic("a large block was freed twice", block, ZEND_MM_NO_BIN);
+    uint32_t page = zend_mm_page_of(block);
+    bool is_page = ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) == 0;
+    const char *what = "free of an address where no block starts";
+    bool is_free = zend_mm_page_is_set(&info->free_pages, page);
+    if (is_free && is_page) {
+        what = "a large block was freed twice";
+    } else if (!is_free && page >= ZEND_MM_FIRST_PAGE) {
+        what = "free of an address inside a large block";
     }
-    if ((word & ZEND_MM_WORD_FIRST) == 0 || ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) != 0) {
-        zend_mm_panic("free of an address inside a large block", block, ZEND_MM_NO_BIN);
-    }
-    uint32_t count = zend_mm_word_length(word);
-    heap->large_size -= (size_t)count << ZEND_MM_PAGE_SHIFT;
-    zend_mm_heap_free_pages(heap, segment, zend_mm_page_of(block), count);
+    zend_mm_panic(what, block, ZEND_MM_NO_BIN);
 }
 
 static void free_in_segment(zend_mm_heap *heap, void *block)
 {
-    zend_mm_segment *segment = zend_mm_segment_of(block);
-    uint32_t word = segment->map[zend_mm_page_of(block)];
-    uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-    if (kind < ZEND_MM_BIN_COUNT) {
+    const zend_mm_segment_info *info = zend_mm_segment_info_of(&heap->free_runs, block);
+    uint32_t count = zend_mm_large_length(info, zend_mm_page_of(block));
+    if (count != 0 && ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) == 0) {
+        heap->large_size -= (size_t)count << ZEND_MM_PAGE_SHIFT;
+        zend_mm_heap_free_pages(heap, block, count);
+        return;
+    }
+    uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
+    if ((word & ZEND_MM_WORD_BIN_MASK) < ZEND_MM_BIN_COUNT) {
         free_small(heap, word, block);
-    } else if (kind == ZEND_MM_WORD_KIND_RUN) {
-        free_large(heap, segment, word, block);
     } else {
-        zend_mm_panic("free of an address where no block starts", block, ZEND_MM_NO_BIN);
+        panic_no_block(info, block);
     }
 }
 
@@ -177,7 +186,8 @@ static void free_remote(zend_mm_heap *heap, uint16_t owner, void *block)
     if (zend_mm_remote_free_policy == ZEND_MM_REMOTE_FREE_PANIC || owner_heap->internal) {
         zend_mm_panic("free of a block of another thread's heap", block, ZEND_MM_NO_BIN);
     }
-    if ((owner & ZEND_MM_OWNER_HUGE) != 0 && ((uintptr_t)block & ZEND_MM_SEGMENT_MASK) != 0) {
+    if ((owner & ZEND_MM_OWNER_HUGE) != 0 && !owner_heap->has_padding
+            && ((uintptr_t)block & ZEND_MM_SEGMENT_MASK) != 0) {
         zend_mm_panic("free of an address inside a huge block", block, ZEND_MM_NO_BIN);
     }
     if (((uintptr_t)block & (ZEND_MM_ALIGNMENT - 1)) != 0) {
@@ -215,7 +225,11 @@ bool zend_mm_heap_drain_remote(zend_mm_heap *heap)
                 ZEND_MM_NO_BIN);
         }
         void *next = zend_mm_remote_next(block);
-        zend_mm_heap_free(heap, block);
+        if (heap->sees_calls) {
+            zend_mm_dispatch_drained(heap, block);
+        } else {
+            zend_mm_heap_free(heap, block);
+        }
         block = next;
     }
     return true;

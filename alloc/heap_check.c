@@ -1,19 +1,24 @@
 /* heap_check: does every invariant hold? Used by tests and by debug builds.
  * Owns        nothing; reads everything.
  * Thread      the heap's owner.
- * Invariants  those of segment.c, heap_pages.c, huge.c and the identities of heap.h.
+ * Invariants  those of segment.c, segment_table.c, heap_pages.c, huge.c and the identities of heap.h.
  * Failure     false, and the name of the first invariant that is broken.
  * Tests       tests/unit/heap_check.c
  */
 #include "config.h"
 
 #include "alloc/heap.h"
+
+#include <string.h>
+
 #include "alloc/panic.h"
 
 typedef struct totals {
     size_t segment_count;
-    size_t free_run_count;
     size_t large_size;
+    uint32_t free_pages;                            /* of the segment being checked */
+    uint32_t rest_count;
+    uint32_t run_counts[ZEND_MM_RUN_CLASS_COUNT];   /* of the segment being checked */
     size_t run_slots[ZEND_MM_BIN_COUNT];    /* slots of all runs */
 } totals;
 
@@ -23,106 +28,187 @@ static bool fail(const char **what, const char *invariant)
     return false;
 }
 
-static bool check_small_run(const zend_mm_segment *segment, uint32_t first, uint32_t bin,
+static bool check_small_run(const zend_mm_segment_info *info, uint32_t first, uint32_t bin,
     const char **what)
 {
     for (uint32_t number = 0; number < zend_mm_bin_infos[bin].page_count; number++) {
-        if (segment->map[first + number] != (bin | number << ZEND_MM_PAGE_SHIFT)) {
+        uint32_t page = first + number;
+        if (info->segment->map[page] != (bin | number << ZEND_MM_PAGE_SHIFT)) {
             return fail(what, "segment I3: a page of a small run has another word");
         }
+        if (zend_mm_page_is_set(&info->free_pages, page)
+                || zend_mm_page_is_set(&info->starts, page)
+                || zend_mm_page_is_set(&info->ends, page)) {
+            return fail(what, "segment I2: a page of a small run is marked");
+        }
     }
     return true;
 }
 
-static bool check_run(const zend_mm_segment *segment, uint32_t first, uint32_t length,
+static bool check_free_run(const zend_mm_segment_info *info, uint32_t first, uint32_t length,
+    totals *sum, const char **what)
+{
+    for (uint32_t page = first; page < first + length; page++) {
+        if (zend_mm_page_is_set(&info->ends, page)
+                || (page != first && zend_mm_page_is_set(&info->starts, page))) {
+            return fail(what, "segment I2: a free page is marked");
+        }
+    }
+    if (zend_mm_page_is_set(&info->starts, first)) {
+        sum->rest_count++;
+    } else {
+        sum->run_counts[zend_mm_run_class_of(length)]++;
+    }
+    return true;
+}
+
+/* A run of pages that carry KIND_NONE, for it is large or free. */
+static bool check_words(const zend_mm_segment_info *info, uint32_t first, uint32_t length,
     const char **what)
 {
-    uint32_t word = segment->map[first];
-    if (length == 0 || first + length > ZEND_MM_PAGE_COUNT) {
-        return fail(what, "segment I1: a run's length is impossible");
-    }
-    uint32_t last_word = segment->map[first + length - 1];
-    if ((word | ZEND_MM_WORD_FIRST) != (last_word | ZEND_MM_WORD_FIRST)
-            || (word & ZEND_MM_WORD_FIRST) == 0
-            || (length > 1 && (last_word & ZEND_MM_WORD_FIRST) != 0)) {
-        return fail(what, "segment I1: a run's two words disagree");
-    }
-    for (uint32_t page = first + 1; page + 1 < first + length; page++) {
-        if (segment->map[page] != ZEND_MM_WORD_KIND_NONE) {
-            return fail(what, "segment I5: an inner page has a word");
+    for (uint32_t page = first; page < first + length; page++) {
+        if (info->segment->map[page] != ZEND_MM_WORD_KIND_NONE) {
+            return fail(what, "segment I3: a page of no small run has a word");
         }
     }
     return true;
 }
 
-static bool check_segment(const zend_mm_segment *segment, totals *sum, const char **what)
+/* The run at `first`: *length is what it is long. */
+static bool check_run(const zend_mm_segment_info *info, uint32_t first, totals *sum,
+    uint32_t *length, const char **what)
 {
-    uint32_t free_pages = 0;
-    bool was_free = false;
-    uint32_t page = ZEND_MM_FIRST_PAGE;
-    while (page < ZEND_MM_PAGE_COUNT) {
-        uint32_t word = segment->map[page];
-        uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-        if (kind < ZEND_MM_BIN_COUNT) {
-            if (!check_small_run(segment, page, kind, what)) {
-                return false;
-            }
-            sum->run_slots[kind] += zend_mm_bin_infos[kind].slot_count;
-            page += zend_mm_bin_infos[kind].page_count;
-            was_free = false;
-            continue;
+    uint32_t free_length = zend_mm_pages_set_from(&info->free_pages, first);
+    uint32_t large_length = zend_mm_large_length(info, first);
+    if (free_length != 0) {
+        *length = free_length;
+        sum->free_pages += free_length;
+        return check_words(info, first, free_length, what)
+            && check_free_run(info, first, free_length, sum, what);
+    }
+    if (large_length != 0) {
+        *length = large_length;
+        if (first + large_length > ZEND_MM_PAGE_COUNT
+                || zend_mm_pages_next(&info->starts, first + 1) < first + large_length) {
+            return fail(what, "segment I2: a large run has no end");
         }
-        uint32_t length = zend_mm_word_length(word);
-        if (!check_run(segment, page, length, what)) {
+        sum->large_size += (size_t)large_length << ZEND_MM_PAGE_SHIFT;
+        return check_words(info, first, large_length, what);
+    }
+    uint32_t bin = info->segment->map[first] & ZEND_MM_WORD_BIN_MASK;
+    if (bin >= ZEND_MM_BIN_COUNT) {
+        return fail(what, "segment I2: a page is in no run and not free");
+    }
+    *length = zend_mm_bin_infos[bin].page_count;
+    sum->run_slots[bin] += zend_mm_bin_infos[bin].slot_count;
+    return first + *length <= ZEND_MM_PAGE_COUNT
+        ? check_small_run(info, first, bin, what)
+        : fail(what, "segment I3: a small run is longer than its segment");
+}
+
+static bool check_pages(const zend_mm_segment_info *info, totals *sum, const char **what)
+{
+    sum->free_pages = 0;
+    uint32_t page = ZEND_MM_FIRST_PAGE, length;
+    while (page < ZEND_MM_PAGE_COUNT) {
+        if (!check_run(info, page, sum, &length, what)) {
             return false;
         }
-        bool is_free = (word & ZEND_MM_WORD_FREE) != 0;
-        if (is_free && was_free) {
-            return fail(what, "segment I2: two free runs are neighbours");
-        }
-        sum->free_run_count += is_free;
-        free_pages += is_free ? length : 0;
-        sum->large_size += is_free ? 0 : (size_t)length << ZEND_MM_PAGE_SHIFT;
-        was_free = is_free;
         page += length;
     }
-    if (free_pages != segment->free_page_count) {
-        return fail(what, "segment: free_page_count is wrong");
+    return sum->free_pages == info->free_page_count
+        || fail(what, "segment: free_page_count is wrong");
+}
+
+/* After check_pages(): the classes of a segment against the runs that were found in it. */
+static bool check_classes(const zend_mm_segment_table *table, uint32_t number, const totals *sum,
+    const char **what)
+{
+    const zend_mm_segment_info *info = &table->infos[number];
+    for (uint32_t class = 0; class < ZEND_MM_RUN_CLASS_COUNT; class++) {
+        uint32_t count = sum->run_counts[class];
+        uint32_t first = info->classes[class].first;
+        if (info->classes[class].count != count) {
+            return fail(what, "segment I4: a free run is not counted in its class");
+        }
+        if (count != 0 && first != 0) {
+            uint32_t length = zend_mm_pages_set_from(&info->free_pages, first);
+            if (length == 0 || zend_mm_run_class_of(length) != class
+                    || zend_mm_page_is_set(&info->free_pages, first - 1)
+                    || zend_mm_page_is_set(&info->starts, first)) {
+                return fail(what, "segment I4: the first run of a class is none of it");
+            }
+        }
+        uint64_t bits = table->large_free_buckets[class * table->row_words + number / 64];
+        if ((bits >> number % 64 & 1) != (count != 0)) {
+            return fail(what, "segment_table I2: a bucket and a segment's counts disagree");
+        }
     }
     return true;
 }
 
-static bool check_lists(const zend_mm_heap *heap, const totals *sum, const char **what)
+static bool check_segment(const zend_mm_heap *heap, uint32_t number, totals *sum,
+    const char **what)
+{
+    const zend_mm_segment_table *table = &heap->free_runs.table;
+    const zend_mm_segment_info *info = &table->infos[number];
+    if (zend_mm_number_of(info->segment) != number || zend_mm_owner_of(info->segment) != heap->index) {
+        return fail(what, "heap_pages I1: a segment is not the one of its number");
+    }
+    sum->segment_count++;
+    memset(sum->run_counts, 0, sizeof sum->run_counts);
+    return check_pages(info, sum, what) && check_classes(table, number, sum, what);
+}
+
+static bool check_summaries(const zend_mm_segment_table *table, const char **what)
+{
+    for (uint32_t class = 0; class < ZEND_MM_RUN_CLASS_COUNT; class++) {
+        bool has_any = false;
+        for (uint32_t word = 0; word < table->row_words; word++) {
+            bool has = table->large_free_buckets[class * table->row_words + word] != 0;
+            has_any |= has;
+            if (table->row_words > 1) {
+                uint64_t summary = table->summaries[class * table->summary_words + word / 64];
+                if (has != ((summary >> word % 64 & 1) != 0)) {
+                    return fail(what, "segment_table I2: a summary and a bucket disagree");
+                }
+            }
+        }
+        if (has_any != ((table->large_free_bitmap >> class & 1) != 0)) {
+            return fail(what, "segment_table I2: the bitmap and a bucket disagree");
+        }
+    }
+    return true;
+}
+
+static bool check_rests(const zend_mm_heap *heap, const totals *sum, const char **what)
 {
     const zend_mm_free_runs *runs = &heap->free_runs;
-    size_t listed = runs->rest_count;
     for (uint32_t index = 0; index < runs->rest_count; index++) {
-        const zend_mm_run *run = runs->rest_buckets[index];
-        const zend_mm_segment *segment = zend_mm_segment_of(run);
-        uint32_t word = segment->map[run - segment->runs];
-        if ((word & ZEND_MM_WORD_REST) == 0
-                || zend_mm_word_length(word) != runs->rest_lengths[index]) {
-            return fail(what, "segment I4: a rest run's word says otherwise");
+        zend_mm_run rest = runs->rest_buckets[index];
+        const zend_mm_segment_info *info = &runs->table.infos[rest.number];
+        if (rest.number >= runs->table.end || info->segment == NULL
+                || !zend_mm_page_is_set(&info->starts, rest.first)
+                || zend_mm_pages_set_from(&info->free_pages, rest.first) != rest.length) {
+            return fail(what, "segment I4: the rest list names no rest run");
         }
     }
-    for (uint32_t class = 0; class < ZEND_MM_RUN_CLASS_COUNT; class++) {
-        const zend_mm_run *run = runs->large_free_buckets[class];
-        if ((run != NULL) != ((runs->large_free_bitmap >> class & 1) != 0)) {
-            return fail(what, "segment I6: the bitmap and a bucket disagree");
-        }
-        for (; run != NULL; run = run->next) {
-            const zend_mm_segment *segment = zend_mm_segment_of(run);
-            uint32_t word = segment->map[run - segment->runs];
-            if ((word & (ZEND_MM_WORD_FREE | ZEND_MM_WORD_REST)) != ZEND_MM_WORD_FREE) {
-                return fail(what, "segment I4: a run in a bucket is not free");
-            }
-            if (run->next != NULL && run->next->previous != run) {
-                return fail(what, "segment I4: a bucket's links disagree");
-            }
-            listed++;
+    return sum->rest_count == runs->rest_count
+        || fail(what, "segment I4: a marked rest run is not on the list");
+}
+
+static bool check_segments(const zend_mm_heap *heap, totals *sum, const char **what)
+{
+    const zend_mm_segment_table *table = &heap->free_runs.table;
+    for (uint32_t number = 0; number < table->end; number++) {
+        if (table->infos[number].segment != NULL && !check_segment(heap, number, sum, what)) {
+            return false;
         }
     }
-    return listed == sum->free_run_count || fail(what, "segment I4: free runs and lists differ");
+    if (sum->segment_count != heap->segment_count) {
+        return fail(what, "heap: segment_count is wrong");
+    }
+    return check_summaries(table, what) && check_rests(heap, sum, what);
 }
 
 static bool check_bin(const zend_mm_heap *heap, uint32_t bin, size_t run_slots, const char **what)
@@ -177,13 +263,13 @@ static bool check_huge(const zend_mm_heap *heap, const char **what)
     return true;
 }
 
-/* Large runs are the live blocks, the reserve, an internal heap's page and the huge table. */
+/* Large runs are the live blocks, the reserve, an internal heap's struct and the huge table. */
 static size_t own_runs_size(const zend_mm_heap *heap)
 {
-    size_t pages = heap->internal ? 1 : 0;
+    size_t pages = heap->internal ? ZEND_MM_HEAP_STRUCT_SIZE / ZEND_MM_PAGE_SIZE : 0;
     if (heap->reserve != NULL) {
-        uint32_t first = zend_mm_page_of(heap->reserve);
-        pages += zend_mm_word_length(zend_mm_segment_of(heap->reserve)->map[first]);
+        pages += zend_mm_large_length(zend_mm_segment_info_of(&heap->free_runs, heap->reserve),
+            zend_mm_page_of(heap->reserve));
     }
     size_t table_size = heap->huge.capacity * sizeof heap->huge.places[0];
     pages += (table_size + ZEND_MM_PAGE_SIZE - 1) / ZEND_MM_PAGE_SIZE;
@@ -193,20 +279,7 @@ static size_t own_runs_size(const zend_mm_heap *heap)
 bool zend_mm_heap_is_valid(const zend_mm_heap *heap, const char **what)
 {
     totals sum = { 0 };
-    for (const zend_mm_segment *segment = heap->segments; segment != NULL;
-            segment = segment->next) {
-        if (segment->heap != heap || zend_mm_owner_of(segment) != heap->index) {
-            return fail(what, "heap_pages I1: a segment names another heap");
-        }
-        if (!check_segment(segment, &sum, what)) {
-            return false;
-        }
-        sum.segment_count++;
-    }
-    if (sum.segment_count != heap->segment_count) {
-        return fail(what, "heap: segment_count is wrong");
-    }
-    if (!check_lists(heap, &sum, what) || !check_huge(heap, what)) {
+    if (!check_segments(heap, &sum, what) || !check_huge(heap, what)) {
         return false;
     }
     for (uint32_t bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {

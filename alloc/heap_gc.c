@@ -83,37 +83,24 @@ static void unlink_free_runs(zend_mm_heap *heap, uint32_t bin)
     }
 }
 
-/* The first page behind a run of `count` pages, and behind the free run that follows it. */
-static uint32_t page_after(const zend_mm_segment *segment, uint32_t page, uint32_t count)
-{
-    uint32_t after = page + count;
-    if (after < ZEND_MM_PAGE_COUNT && (segment->map[after] & ZEND_MM_WORD_FREE) != 0) {
-        after += zend_mm_word_length(segment->map[after]);
-    }
-    return after;
-}
-
 /* Free the runs that are counted full, and clear the counts of the others. Returns pages freed. */
 static size_t free_runs_of(zend_mm_heap *heap, zend_mm_segment *segment)
 {
     size_t freed = 0;
-    uint32_t page = ZEND_MM_FIRST_PAGE;
-    while (page < ZEND_MM_PAGE_COUNT) {
+    for (uint32_t page = ZEND_MM_FIRST_PAGE; page < ZEND_MM_PAGE_COUNT; page++) {
         uint32_t word = segment->map[page];
         uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-        if (kind >= ZEND_MM_BIN_COUNT) {
-            page += zend_mm_word_length(word);
+        if (kind >= ZEND_MM_BIN_COUNT || (word & ZEND_MM_WORD_OFFSET_MASK) != 0) {
             continue;
         }
         const zend_mm_bin_info *info = &zend_mm_bin_infos[kind];
-        uint32_t after = page_after(segment, page, info->page_count);
         segment->map[page] = kind;
         if (free_count(word) == info->slot_count) {
-            (void)zend_mm_run_free(&heap->free_runs, segment, page, info->page_count);
+            void *run = zend_mm_page_address(segment, page);
+            (void)zend_mm_run_free(&heap->free_runs, run, info->page_count);
             heap->runs_size -= (size_t)info->page_count * ZEND_MM_PAGE_SIZE;
             freed += info->page_count;
         }
-        page = after;
     }
     return freed;
 }
@@ -127,8 +114,11 @@ size_t zend_mm_heap_gc(zend_mm_heap *heap)
         unlink_free_runs(heap, bin);
     }
     size_t freed = 0;
-    for (zend_mm_segment *segment = heap->segments; segment != NULL; segment = segment->next) {
-        freed += free_runs_of(heap, segment);
+    for (uint32_t number = 0; number < heap->free_runs.table.end; number++) {
+        zend_mm_segment *segment = heap->free_runs.table.infos[number].segment;
+        if (segment != NULL) {
+            freed += free_runs_of(heap, segment);
+        }
     }
     zend_mm_heap_give_free_units(heap);
     zend_mm_heap_assert_valid(heap);

@@ -74,8 +74,7 @@ static bool prepare_table(zend_mm_heap *heap)
     void *old = zend_mm_huge_rehash(&heap->huge, memory, size, &old_size);
     if (old != NULL) {
         size_t old_count = (old_size + ZEND_MM_PAGE_SIZE - 1) / ZEND_MM_PAGE_SIZE;
-        zend_mm_heap_free_pages(heap, zend_mm_segment_of(old), zend_mm_page_of(old),
-            (uint32_t)old_count);
+        zend_mm_heap_free_pages(heap, old, (uint32_t)old_count);
     }
     return true;
 }
@@ -87,7 +86,7 @@ static void *obtain_mapping(zend_mm_heap *heap, size_t size)
     void *block = NULL;
     for (int attempt = 0; attempt < 2; attempt++) {
         if (is_within_limit) {
-            block = heap->storage->handlers->_alloc(heap->storage, size);
+            block = zend_mm_heap_storage_alloc(heap, size);
         }
         if (block != NULL || !zend_mm_heap_reclaim(heap)) {
             break;
@@ -171,7 +170,7 @@ void zend_mm_heap_huge_free_all(zend_mm_heap *heap)
  * old address is gone, so there is nothing to go back to. */
 static void *realigned(zend_mm_heap *heap, void *misaligned, size_t size)
 {
-    void *block = heap->storage->handlers->_alloc(heap->storage, size);
+    void *block = zend_mm_heap_storage_alloc(heap, size);
     if (block == NULL || !zend_mm_is_mappable(block, size)) {
         zend_mm_panic("the storage moved a huge block to an address that is not 2 MiB-aligned",
             misaligned, ZEND_MM_NO_BIN);
@@ -181,26 +180,28 @@ static void *realigned(zend_mm_heap *heap, void *misaligned, size_t size)
     return block;
 }
 
-/* The block moved with its pages: the table and the map follow. */
+/* The block moved with its pages: the table follows. */
 static void relocate(zend_mm_heap *heap, zend_mm_huge *huge, void *address, size_t size)
 {
-    zend_mm_set_owner(huge->address, ZEND_MM_OWNER_NONE);
     zend_mm_huge_remove(&heap->huge, huge);
     zend_mm_huge_insert(&heap->huge, address, size, size);
-    set_owner(heap, address);
 }
 
 /* Resize the mapping by remapping pages; the block may move. */
 static bool resize_mapping(zend_mm_heap *heap, zend_mm_huge *huge, size_t size, void **block)
 {
     size_t old_size = huge->mapped_size;
-    void *moved = heap->storage->handlers->_realloc(heap->storage, huge->address, old_size, size);
+    /* As soon as the storage has moved the pages, the old address may be another thread's. */
+    zend_mm_set_owner(huge->address, ZEND_MM_OWNER_NONE);
+    void *moved = zend_mm_heap_storage_realloc(heap, huge->address, old_size, size);
     if (moved == NULL) {
+        set_owner(heap, huge->address);
         return false;
     }
     if (!zend_mm_is_mappable(moved, size)) {
         moved = realigned(heap, moved, size);
     }
+    set_owner(heap, moved);
     heap->real_size -= old_size;
     add_real_size(heap, size);
     if (moved == huge->address) {

@@ -1,7 +1,7 @@
 /* heap_pages: page runs for a heap, and the segments behind them, under its limit.
- * Owns        heap->segments and the units they are cut from.
+ * Owns        the heap's segments and the units they are cut from.
  * Thread      the heap's owner.
- * Invariants  I1  every segment of the heap names it in `heap` and in the segment map
+ * Invariants  I1  every segment of the heap is in its table, and names it in the segment map
  *             I2  unit->free_segment_count counts the entirely free segments of a unit
  *             I3  spare_unit is entirely free; at most one other unit than the first is
  *             I4  real_size counts whole units
@@ -16,19 +16,28 @@
 #include "alloc/os.h"
 #include "alloc/segment_pool.h"
 
-/* Most of a full segment's pages are touched, so huge ones behind it cost little memory; but each takes
- * some 0.3 ms, once, so a request end does a few. */
+/* Huge pages behind a segment cost some 0.3 ms, once, so a request end does a few; and only behind those
+ * whose pages are nearly all in use, so that they cost no memory. */
 #define COLLAPSE_MAX 8u
+#define COLLAPSE_FREE_PAGES_MAX (ZEND_MM_PAGE_COUNT / 16)
 /* A heap that has ended the start-up and one request has more of them to come: a program that runs
  * one request would pay for nothing. */
 #define WORKER_RESET_COUNT 2u
-/* From so many segments on, the next one is huge from the start: that pays for
- * blocks that are written; of blocks that are not, the whole segment becomes resident. */
-#define LARGE_HEAP_COUNT 8u
 
-static size_t segments_per_unit(const zend_mm_heap *heap)
+static uint32_t segments_per_unit(const zend_mm_heap *heap)
 {
-    return heap->block_size >> ZEND_MM_SEGMENT_SHIFT;
+    return (uint32_t)(heap->block_size >> ZEND_MM_SEGMENT_SHIFT);
+}
+
+static zend_mm_segment_info *info_at(zend_mm_heap *heap, uint32_t number)
+{
+    return &heap->free_runs.table.infos[number];
+}
+
+/* The first segment of the unit that a segment is in, by number. */
+static uint32_t unit_of(const zend_mm_heap *heap, uint32_t number)
+{
+    return number - number % segments_per_unit(heap);
 }
 
 static zend_mm_segment *segment_at(zend_mm_segment *unit, size_t number)
@@ -36,9 +45,9 @@ static zend_mm_segment *segment_at(zend_mm_segment *unit, size_t number)
     return (zend_mm_segment *)(void *)((char *)unit + number * ZEND_MM_SEGMENT_SIZE);
 }
 
-static bool is_entirely_free(const zend_mm_segment *segment)
+static bool is_entirely_free(const zend_mm_segment_info *info)
 {
-    return segment->free_page_count == ZEND_MM_USABLE_PAGE_COUNT;
+    return info->free_page_count == ZEND_MM_USABLE_PAGE_COUNT;
 }
 
 void zend_mm_heap_expect(zend_mm_heap *heap, uint32_t expected)
@@ -55,13 +64,6 @@ bool zend_mm_heap_is_within_limit(const zend_mm_heap *heap, size_t size)
         && size <= heap->limit - heap->real_size);
 }
 
-void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size)
-{
-    uint64_t start = zend_mm_os_now();
-    heap->storage->handlers->_free(heap->storage, block, size);
-    heap->storage_duration += zend_mm_os_now() - start;
-}
-
 /* ---- units ---- */
 
 /* Memory for a unit: from the pool, which is warm, else from the storage. */
@@ -73,7 +75,7 @@ static void *obtain_unit(zend_mm_heap *heap)
             return segment;
         }
     }
-    void *unit = heap->storage->handlers->_alloc(heap->storage, heap->block_size);
+    void *unit = zend_mm_heap_storage_alloc(heap, heap->block_size);
     if (unit == NULL) {
         return NULL;
     }
@@ -85,50 +87,43 @@ static void *obtain_unit(zend_mm_heap *heap)
     }
     if (heap->pool != NULL) {
         zend_mm_pool_count(heap->pool, 1);
-        if (heap->segment_count >= LARGE_HEAP_COUNT) {
-            zend_mm_os_advise_huge_pages(unit, ZEND_MM_SEGMENT_SIZE);
-            ((zend_mm_segment *)unit)->has_huge_pages = true;
-        }
     }
     return unit;
 }
 
-static void init_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+static void init_unit(zend_mm_heap *heap, zend_mm_segment *unit, uint32_t first)
 {
-    size_t count = segments_per_unit(heap);
-    for (size_t number = count; number-- > 0;) {
-        zend_mm_segment *segment = segment_at(unit, number);
-        zend_mm_segment_init(segment, &heap->free_runs);
-        segment->heap = heap;
-        segment->unit = unit;
+    uint32_t count = segments_per_unit(heap);
+    for (uint32_t index = count; index-- > 0;) {
+        zend_mm_segment_init(segment_at(unit, index), first + index, &heap->free_runs);
     }
-    unit->free_segment_count = (uint32_t)count;
+    info_at(heap, first)->free_segment_count = count;
 }
 
-static void link_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+static void own_unit(zend_mm_heap *heap, zend_mm_segment *unit)
 {
-    for (size_t number = segments_per_unit(heap); number-- > 0;) {
-        zend_mm_segment *segment = segment_at(unit, number);
-        segment->previous = NULL;
-        segment->next = heap->segments;
-        if (heap->segments != NULL) {
-            heap->segments->previous = segment;
-        }
-        heap->segments = segment;
-        zend_mm_set_owner(segment, heap->index);
-        heap->segment_count++;
+    for (uint32_t index = 0; index < segments_per_unit(heap); index++) {
+        zend_mm_set_owner(segment_at(unit, index), heap->index);
     }
+    heap->segment_count += segments_per_unit(heap);
 }
 
 static bool take_unit(zend_mm_heap *heap)
 {
-    zend_mm_segment *unit = obtain_unit(heap);
-    if (unit == NULL) {
+    zend_mm_segment_table *table = &heap->free_runs.table;
+    uint32_t first;
+    if (!zend_mm_segment_table_take(table, segments_per_unit(heap), &first)) {
         heap->failure = ZEND_MM_FAILURE_STORAGE;
         return false;
     }
-    init_unit(heap, unit);
-    link_unit(heap, unit);
+    zend_mm_segment *unit = obtain_unit(heap);
+    if (unit == NULL) {
+        zend_mm_segment_table_give(table, segments_per_unit(heap), first);
+        heap->failure = ZEND_MM_FAILURE_STORAGE;
+        return false;
+    }
+    init_unit(heap, unit, first);
+    own_unit(heap, unit);
     if (heap->first_unit == NULL) {
         heap->first_unit = unit;
     }
@@ -145,27 +140,15 @@ static bool take_unit(zend_mm_heap *heap)
     return true;
 }
 
-static void unlink_unit(zend_mm_heap *heap, zend_mm_segment *unit)
-{
-    for (size_t number = 0; number < segments_per_unit(heap); number++) {
-        zend_mm_segment *segment = segment_at(unit, number);
-        if (segment->previous != NULL) {
-            segment->previous->next = segment->next;
-        } else {
-            heap->segments = segment->next;
-        }
-        if (segment->next != NULL) {
-            segment->next->previous = segment->previous;
-        }
-        zend_mm_set_owner(segment, ZEND_MM_OWNER_NONE);
-        heap->segment_count--;
-    }
-}
-
 /* Give a unit away, whatever is in it; its free runs are no longer on any list. */
-static void give_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+static void give_unit(zend_mm_heap *heap, uint32_t first)
 {
-    unlink_unit(heap, unit);
+    zend_mm_segment *unit = info_at(heap, first)->segment;
+    for (uint32_t index = 0; index < segments_per_unit(heap); index++) {
+        zend_mm_set_owner(segment_at(unit, index), ZEND_MM_OWNER_NONE);
+    }
+    zend_mm_segment_table_give(&heap->free_runs.table, segments_per_unit(heap), first);
+    heap->segment_count -= segments_per_unit(heap);
     heap->real_size -= heap->block_size;
     if (heap->pool != NULL) {
         if (zend_mm_pool_give(heap->pool, unit)) {
@@ -176,39 +159,43 @@ static void give_unit(zend_mm_heap *heap, zend_mm_segment *unit)
     zend_mm_heap_storage_free(heap, unit, heap->block_size);
 }
 
-static void give_free_unit(zend_mm_heap *heap, zend_mm_segment *unit)
+static void give_free_unit(zend_mm_heap *heap, uint32_t first)
 {
-    for (size_t number = 0; number < segments_per_unit(heap); number++) {
-        zend_mm_segment_retire(segment_at(unit, number), &heap->free_runs);
+    for (uint32_t index = 0; index < segments_per_unit(heap); index++) {
+        zend_mm_segment_retire(&heap->free_runs, first + index);
     }
-    give_unit(heap, unit);
+    give_unit(heap, first);
 }
 
 void zend_mm_heap_give_free_units(zend_mm_heap *heap)
 {
-    zend_mm_segment *segment = heap->segments;
     heap->spare_unit = NULL;
-    while (segment != NULL) {
-        zend_mm_segment *unit = segment->unit;
-        unit->free_segment_count = 0;
-        for (; segment != NULL && segment->unit == unit; segment = segment->next) {
-            unit->free_segment_count += is_entirely_free(segment);
+    for (uint32_t first = 0; first < heap->free_runs.table.end; first += segments_per_unit(heap)) {
+        zend_mm_segment_info *unit = info_at(heap, first);
+        if (unit->segment == NULL) {
+            continue;
         }
-        if (unit != heap->first_unit && unit->free_segment_count == segments_per_unit(heap)) {
-            give_free_unit(heap, unit);
+        unit->free_segment_count = 0;
+        for (uint32_t index = 0; index < segments_per_unit(heap); index++) {
+            unit->free_segment_count += is_entirely_free(info_at(heap, first + index));
+        }
+        if (unit->segment != heap->first_unit
+                && unit->free_segment_count == segments_per_unit(heap)) {
+            give_free_unit(heap, first);
         }
     }
 }
 
 /* One free unit is kept back, so that a request which frees and takes the same run again and again
  * at a segment's edge does not call the storage each time. */
-static void unit_emptied(zend_mm_heap *heap, zend_mm_segment *unit)
+static void unit_emptied(zend_mm_heap *heap, uint32_t first)
 {
+    zend_mm_segment *unit = info_at(heap, first)->segment;
     if (unit == heap->first_unit) {
         return;
     }
     if (heap->spare_unit != NULL) {
-        give_free_unit(heap, unit);
+        give_free_unit(heap, first);
     } else {
         heap->spare_unit = unit;
     }
@@ -217,14 +204,15 @@ static void unit_emptied(zend_mm_heap *heap, zend_mm_segment *unit)
 void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap)
 {
     bool is_worker = heap->reset_count >= WORKER_RESET_COUNT;
-    if (!is_worker || heap->pool == NULL || heap->segments == NULL) {
+    if (!is_worker || heap->pool == NULL) {
         return;
     }
     uint64_t start = zend_mm_os_now();
     unsigned int left = COLLAPSE_MAX;
-    zend_mm_segment *segment = heap->segments->next;    /* the newest one may be nearly empty */
-    for (; segment != NULL && left > 0; segment = segment->next) {
-        if (!segment->has_huge_pages) {
+    for (uint32_t number = 0; number < heap->free_runs.table.end && left > 0; number++) {
+        zend_mm_segment *segment = info_at(heap, number)->segment;
+        if (segment != NULL && !segment->has_huge_pages
+                && info_at(heap, number)->free_page_count <= COLLAPSE_FREE_PAGES_MAX) {
             zend_mm_os_collapse_huge_pages(segment, ZEND_MM_SEGMENT_SIZE);
             segment->has_huge_pages = true;
             left--;
@@ -261,11 +249,11 @@ static void *alloc_run(zend_mm_heap *heap, uint32_t count)
     if (run == NULL) {
         return NULL;
     }
-    zend_mm_segment *segment = zend_mm_segment_of(run);
-    if (segment->free_page_count + count == ZEND_MM_USABLE_PAGE_COUNT) {
-        zend_mm_segment *unit = segment->unit;
+    uint32_t number = zend_mm_number_of(run);
+    if (info_at(heap, number)->free_page_count + count == ZEND_MM_USABLE_PAGE_COUNT) {
+        zend_mm_segment_info *unit = info_at(heap, unit_of(heap, number));
         unit->free_segment_count--;
-        if (unit == heap->spare_unit) {
+        if (unit->segment == heap->spare_unit) {
             heap->spare_unit = NULL;
         }
     }
@@ -297,12 +285,11 @@ void *zend_mm_heap_alloc_pages(zend_mm_heap *heap, uint32_t count)
     return NULL;
 }
 
-void zend_mm_heap_free_pages(zend_mm_heap *heap, zend_mm_segment *segment, uint32_t first,
-    uint32_t count)
+void zend_mm_heap_free_pages(zend_mm_heap *heap, void *run, uint32_t count)
 {
-    if (zend_mm_run_free(&heap->free_runs, segment, first, count)) {
-        zend_mm_segment *unit = segment->unit;
-        if (++unit->free_segment_count == segments_per_unit(heap)) {
+    if (zend_mm_run_free(&heap->free_runs, run, count)) {
+        uint32_t unit = unit_of(heap, zend_mm_number_of(run));
+        if (++info_at(heap, unit)->free_segment_count == segments_per_unit(heap)) {
             unit_emptied(heap, unit);
         }
     }
@@ -310,9 +297,14 @@ void zend_mm_heap_free_pages(zend_mm_heap *heap, zend_mm_segment *segment, uint3
 
 /* ---- the first unit ---- */
 
+static uint32_t reserve_pages(const zend_mm_heap *heap)
+{
+    return (uint32_t)((heap->reserve_size + ZEND_MM_PAGE_SIZE - 1) / ZEND_MM_PAGE_SIZE);
+}
+
 void zend_mm_heap_take_reserve(zend_mm_heap *heap)
 {
-    uint32_t count = (uint32_t)((heap->reserve_size + ZEND_MM_PAGE_SIZE - 1) / ZEND_MM_PAGE_SIZE);
+    uint32_t count = reserve_pages(heap);
     if (count > 0 && count <= ZEND_MM_USABLE_PAGE_COUNT) {
         heap->reserve = alloc_run(heap, count);
     }
@@ -321,18 +313,17 @@ void zend_mm_heap_take_reserve(zend_mm_heap *heap)
 void zend_mm_heap_release_reserve(zend_mm_heap *heap)
 {
     if (heap->reserve != NULL) {
-        zend_mm_segment *segment = zend_mm_segment_of(heap->reserve);
-        uint32_t first = zend_mm_page_of(heap->reserve);
+        void *reserve = heap->reserve;
         heap->reserve = NULL;
-        zend_mm_heap_free_pages(heap, segment, first, zend_mm_word_length(segment->map[first]));
+        zend_mm_heap_free_pages(heap, reserve, reserve_pages(heap));
     }
 }
 
-/* The page of an internal heap's struct comes first: the same one after every reset. */
+/* The pages of an internal heap's struct come first: the same ones after every reset. */
 static void take_own_runs(zend_mm_heap *heap)
 {
     if (heap->internal) {
-        (void)alloc_run(heap, 1);
+        (void)alloc_run(heap, ZEND_MM_HEAP_STRUCT_SIZE / ZEND_MM_PAGE_SIZE);
     }
     zend_mm_heap_take_reserve(heap);
 }
@@ -348,21 +339,19 @@ bool zend_mm_heap_take_first_unit(zend_mm_heap *heap)
 
 void zend_mm_heap_reinit_first_unit(zend_mm_heap *heap)
 {
-    init_unit(heap, heap->first_unit);
+    uint32_t first;
+    if (zend_mm_segment_table_take(&heap->free_runs.table, segments_per_unit(heap), &first)) {
+        init_unit(heap, heap->first_unit, first);   /* always: it had a number before */
+    }
     take_own_runs(heap);
 }
 
 void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first)
 {
-    zend_mm_segment *segment = heap->segments;
-    while (segment != NULL) {
-        zend_mm_segment *unit = segment->unit;
-        /* The segments of a unit follow each other in the list: step over all of them. */
-        do {
-            segment = segment->next;
-        } while (segment != NULL && segment->unit == unit);
-        if (unit != heap->first_unit || !keep_first) {
-            give_unit(heap, unit);
+    for (uint32_t first = 0; first < heap->free_runs.table.end; first += segments_per_unit(heap)) {
+        const zend_mm_segment *unit = info_at(heap, first)->segment;
+        if (unit != NULL && (unit != heap->first_unit || !keep_first)) {
+            give_unit(heap, first);
         }
     }
     heap->spare_unit = NULL;

@@ -12,24 +12,33 @@
 #include "alloc/heap.h"
 #include "alloc/panic.h"
 
-/* The word of a live block's first page; the process ends when `block` is none of this heap. */
-static uint32_t live_word(const zend_mm_heap *heap, const void *block)
+/* A live block in a segment: the bin of a small one, the length in pages of a large one. */
+typedef struct live_block {
+    uint32_t bin;               /* ZEND_MM_BIN_COUNT: large */
+    uint32_t length;
+} live_block;
+
+/* The process ends when `block` is none of this heap. */
+static live_block look_up(const zend_mm_heap *heap, const void *block)
 {
     if (zend_mm_owner_of(block) != heap->index) {
         zend_mm_panic("not a block of this thread's heap", block, ZEND_MM_NO_BIN);
     }
-    uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
-    uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-    if (kind < ZEND_MM_BIN_COUNT) {
-        if (!zend_mm_is_slot_start(&heap->free_buckets[kind], word, block)) {
-            zend_mm_panic("an address inside a block", block, (int)kind);
+    uint32_t page = zend_mm_page_of(block);
+    uint32_t word = zend_mm_segment_of(block)->map[page];
+    uint32_t bin = word & ZEND_MM_WORD_BIN_MASK;
+    if (bin < ZEND_MM_BIN_COUNT) {
+        if (!zend_mm_is_slot_start(&heap->free_buckets[bin], word, block)) {
+            zend_mm_panic("an address inside a block", block, (int)bin);
         }
-    } else if ((word & (ZEND_MM_WORD_FIRST | ZEND_MM_WORD_FREE)) != ZEND_MM_WORD_FIRST
-            || kind != ZEND_MM_WORD_KIND_RUN
-            || ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) != 0) {
+        return (live_block){ bin, 0 };
+    }
+    uint32_t length =
+        zend_mm_large_length(zend_mm_segment_info_of(&heap->free_runs, block), page);
+    if (length == 0 || ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) != 0) {
         zend_mm_panic("an address where no block starts", block, ZEND_MM_NO_BIN);
     }
-    return word;
+    return (live_block){ ZEND_MM_BIN_COUNT, length };
 }
 
 /* The huge block at `block`, if it is one. */
@@ -45,19 +54,38 @@ static zend_mm_huge *find_huge(const zend_mm_heap *heap, const void *block)
     return huge;
 }
 
-static size_t size_of_word(uint32_t word)
+static size_t size_of(live_block live)
 {
-    uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-    if (kind < ZEND_MM_BIN_COUNT) {
-        return zend_mm_bin_infos[kind].slot_size;
+    return live.bin < ZEND_MM_BIN_COUNT ? zend_mm_bin_infos[live.bin].slot_size
+                                        : (size_t)live.length << ZEND_MM_PAGE_SHIFT;
+}
+
+size_t zend_mm_heap_find_size(const zend_mm_heap *heap, const void *block)
+{
+    uint16_t owner = zend_mm_owner_of(block);
+    if (owner == (heap->index | ZEND_MM_OWNER_HUGE)) {
+        const zend_mm_huge *huge = zend_mm_huge_find(&heap->huge, block);
+        return huge != NULL ? huge->size : 0;
     }
-    return (size_t)zend_mm_word_length(word) << ZEND_MM_PAGE_SHIFT;
+    if (owner != heap->index) {
+        return 0;
+    }
+    uint32_t page = zend_mm_page_of(block);
+    uint32_t word = zend_mm_segment_of(block)->map[page];
+    uint32_t bin = word & ZEND_MM_WORD_BIN_MASK;
+    if (bin < ZEND_MM_BIN_COUNT) {
+        return zend_mm_is_slot_start(&heap->free_buckets[bin], word, block)
+            ? zend_mm_bin_infos[bin].slot_size : 0;
+    }
+    bool is_page_start = ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) == 0;
+    return !is_page_start ? 0 : (size_t)zend_mm_large_length(
+        zend_mm_segment_info_of(&heap->free_runs, block), page) << ZEND_MM_PAGE_SHIFT;
 }
 
 size_t zend_mm_heap_usable_size(const zend_mm_heap *heap, const void *block)
 {
     const zend_mm_huge *huge = find_huge(heap, block);
-    return huge != NULL ? huge->size : size_of_word(live_word(heap, block));
+    return huge != NULL ? huge->size : size_of(look_up(heap, block));
 }
 
 static void *move(zend_mm_heap *heap, void *block, size_t old_size, size_t size, size_t copy_size)
@@ -76,16 +104,13 @@ static void *move(zend_mm_heap *heap, void *block, size_t old_size, size_t size,
 }
 
 /* Large run to large run: cut the tail off, or take pages behind it. */
-static bool resize_run(zend_mm_heap *heap, void *block, uint32_t word, size_t size)
+static bool resize_run(zend_mm_heap *heap, void *block, uint32_t length, size_t size)
 {
-    uint32_t length = zend_mm_word_length(word);
     uint32_t new_length = (uint32_t)((size + ZEND_MM_PAGE_SIZE - 1) >> ZEND_MM_PAGE_SHIFT);
-    zend_mm_segment *segment = zend_mm_segment_of(block);
-    uint32_t first = zend_mm_page_of(block);
     if (new_length < length) {
-        zend_mm_run_shrink(&heap->free_runs, segment, first, new_length);
+        zend_mm_run_shrink(&heap->free_runs, block, length, new_length);
     } else if (new_length > length
-            && !zend_mm_run_grow(&heap->free_runs, segment, first, new_length)) {
+            && !zend_mm_run_grow(&heap->free_runs, block, length, new_length)) {
         return false;
     }
     heap->large_size += (size_t)new_length << ZEND_MM_PAGE_SHIFT;
@@ -109,15 +134,14 @@ void *zend_mm_heap_realloc(zend_mm_heap *heap, void *block, size_t size, size_t 
         }
         return move(heap, block, old_size, size, copy_size);
     }
-    uint32_t word = live_word(heap, block);
-    uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-    if (kind < ZEND_MM_BIN_COUNT) {
-        if (size <= ZEND_MM_MAX_SMALL_SIZE && zend_mm_bin_of(size) == kind) {
+    live_block live = look_up(heap, block);
+    if (live.bin < ZEND_MM_BIN_COUNT) {
+        if (size <= ZEND_MM_MAX_SMALL_SIZE && zend_mm_bin_of(size) == live.bin) {
             return block;
         }
     } else if (size > ZEND_MM_MAX_SMALL_SIZE && size <= ZEND_MM_MAX_LARGE_SIZE
-            && resize_run(heap, block, word, size)) {
+            && resize_run(heap, block, live.length, size)) {
         return block;
     }
-    return move(heap, block, size_of_word(word), size, copy_size);
+    return move(heap, block, size_of(live), size, copy_size);
 }

@@ -1,5 +1,5 @@
 /* heap_registry: the process-wide array of heap structs; an index in the segment map means one.
- * Owns        slabs of heap structs, one page each, mapped when first needed and never unmapped: a
+ * Owns        slabs of heap structs, mapped when first needed and never unmapped: a
  *             thread may look at the struct of a heap that has just ended.
  * Thread      any.
  * Invariants  I1  an index is taken by setting its bit in `taken`, by compare-and-swap
@@ -14,13 +14,12 @@
 #include "alloc/heap.h"
 #include "alloc/os.h"
 
-#define STRUCT_SIZE ((size_t)4096)      /* a page each: two owners never share a cache line */
 #define SLAB_SIZE ZEND_MM_SEGMENT_SIZE
-#define SLAB_STRUCT_COUNT (SLAB_SIZE / STRUCT_SIZE)
+#define SLAB_STRUCT_COUNT (SLAB_SIZE / ZEND_MM_HEAP_STRUCT_SIZE)
 #define SLAB_COUNT ((ZEND_MM_HEAP_INDEX_MAX + 1) / SLAB_STRUCT_COUNT + 1)
 #define WORD_COUNT ((ZEND_MM_HEAP_INDEX_MAX + 1) / 64 + 1)
 
-_Static_assert(sizeof(zend_mm_heap) <= STRUCT_SIZE, "a heap struct fits into its page");
+_Static_assert(sizeof(zend_mm_heap) <= ZEND_MM_HEAP_STRUCT_SIZE, "a heap struct fits");
 
 /* atomic: a bit is set by compare-and-swap (acquire), cleared by fetch-and (release), so that the
  * next user of a struct sees it as the last one left it. Bit 0 of word 0 is no index. */
@@ -75,7 +74,14 @@ void zend_mm_registry_release(uint16_t index)
 zend_mm_heap *zend_mm_registry_heap(uint16_t index)
 {
     char *slab = atomic_load_explicit(&slabs[index / SLAB_STRUCT_COUNT], memory_order_acquire);
-    return (zend_mm_heap *)(void *)(slab + index % SLAB_STRUCT_COUNT * STRUCT_SIZE);
+    return (zend_mm_heap *)(void *)(slab + index % SLAB_STRUCT_COUNT * ZEND_MM_HEAP_STRUCT_SIZE);
+}
+
+bool zend_mm_registry_is_taken(uint16_t index)
+{
+    uint64_t bits = atomic_load_explicit(&taken[index / 64], memory_order_acquire);
+    return (bits >> index % 64 & 1) != 0
+        && atomic_load_explicit(&slabs[index / SLAB_STRUCT_COUNT], memory_order_acquire) != NULL;
 }
 
 zend_mm_heap *zend_mm_registry_acquire(void)
@@ -89,7 +95,10 @@ zend_mm_heap *zend_mm_registry_acquire(void)
         return NULL;
     }
     zend_mm_heap *heap = zend_mm_registry_heap(index);
-    memset(heap, 0, sizeof *heap);
+    /* Other threads may be reading the snapshot. */
+    memset(heap, 0, offsetof(zend_mm_heap, snapshot));
+    atomic_store_explicit(&heap->snapshot.is_listed, 0, memory_order_relaxed);
+    atomic_store_explicit(&heap->snapshot.thread, 0, memory_order_relaxed);
     heap->index = index;
     return heap;
 }

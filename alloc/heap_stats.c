@@ -11,11 +11,11 @@
 
 #include "alloc/globals.h"
 
-/* The calling thread's heap if it is a built-in one. */
+/* The calling thread's heap if it has memory of its own, whoever serves the calls above it. */
 static zend_mm_heap *built_in_heap(void)
 {
     zend_mm_heap *heap = zend_mm_find_current_heap();
-    return heap != NULL && heap->use_zend_alloc ? heap : NULL;
+    return heap != NULL && (heap->storage != NULL || heap->tracked != NULL) ? heap : NULL;
 }
 
 bool is_zend_ptr(const void *address)
@@ -31,6 +31,12 @@ bool is_zend_ptr(const void *address)
     return owner == heap->index;
 }
 
+bool zend_alloc_in_memory_limit_error_reporting(void)
+{
+    const zend_mm_heap *heap = zend_mm_find_current_heap();
+    return heap != NULL && heap->overflow;
+}
+
 bool zend_set_memory_limit(size_t limit)
 {
     zend_mm_heap *heap = zend_mm_find_current_heap();
@@ -44,6 +50,7 @@ bool zend_set_memory_limit(size_t limit)
         }
     }
     heap->limit = limit;
+    zend_mm_publish(heap);
     return true;
 }
 
@@ -88,15 +95,11 @@ void zend_memory_reset_peak_usage(void)
 
 static void count_runs(const zend_mm_segment *segment, zend_mm_heap_statistics *statistics)
 {
-    uint32_t page = ZEND_MM_FIRST_PAGE;
-    while (page < ZEND_MM_PAGE_COUNT) {
+    for (uint32_t page = ZEND_MM_FIRST_PAGE; page < ZEND_MM_PAGE_COUNT; page++) {
         uint32_t word = segment->map[page];
         uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-        if (kind < ZEND_MM_BIN_COUNT) {
+        if (kind < ZEND_MM_BIN_COUNT && (word & ZEND_MM_WORD_OFFSET_MASK) == 0) {
             statistics->bins[kind].run_count++;
-            page += zend_mm_bin_infos[kind].page_count;
-        } else {
-            page += zend_mm_word_length(word);
         }
     }
 }
@@ -126,10 +129,12 @@ static void fill(zend_mm_heap *heap, zend_mm_heap_statistics *statistics)
         statistics->bins[bin].slot_size = zend_mm_bin_infos[bin].slot_size;
         statistics->bins[bin].used_count = heap->free_buckets[bin].used_count;
     }
-    for (const zend_mm_segment *segment = heap->segments; segment != NULL;
-            segment = segment->next) {
-        statistics->free_page_count += segment->free_page_count;
-        count_runs(segment, statistics);
+    for (uint32_t number = 0; number < heap->free_runs.table.end; number++) {
+        const zend_mm_segment_info *info = &heap->free_runs.table.infos[number];
+        if (info->segment != NULL) {
+            statistics->free_page_count += info->free_page_count;
+            count_runs(info->segment, statistics);
+        }
     }
 }
 
@@ -140,7 +145,7 @@ bool zend_mm_heap_stats(zend_mm_heap *heap, zend_mm_heap_statistics *statistics)
     if (heap == NULL) {
         return false;
     }
-    if (heap->use_zend_alloc) {
+    if (heap->storage != NULL) {
         fill(heap, statistics);
     } else {
         statistics->storage = "none (USE_ZEND_ALLOC=0)";

@@ -64,6 +64,10 @@ ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket(zend_mm_heap *heap, const void *b
     if (!zend_mm_likely(zend_mm_owner_of(block) == heap->index)) {
         return NULL;
     }
+    /* Where a page begins, a large block may: that is seen without a look at the segment. */
+    if (!zend_mm_likely(((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) != 0)) {
+        return NULL;
+    }
     uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
     zend_mm_bucket *bucket = &heap->free_buckets[word & ZEND_MM_WORD_BIN_MASK];
     /* The bound of a page that belongs to no bin is 0: it is no slot's start either. */

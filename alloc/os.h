@@ -24,6 +24,8 @@ size_t zend_mm_os_page_size(void);
 /* Map `size` zeroed bytes at a multiple of ZEND_MM_SEGMENT_SIZE. `file`: a descriptor of /dev/zero,
  * or ZEND_MM_OS_NO_FILE for anonymous memory. NULL when the system refuses. */
 void *zend_mm_os_map(size_t size, int file);
+/* Map `size` zeroed bytes at any page; NULL when the system refuses. */
+void *zend_mm_os_map_pages(size_t size);
 void zend_mm_os_unmap(void *block, size_t size);
 
 /* Ask for huge pages behind a mapping that will be filled; nothing where the system has none. */

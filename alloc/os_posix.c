@@ -102,6 +102,11 @@ void *zend_mm_os_map(size_t size, int file)
     return map_trimmed(size, PROT_READ | PROT_WRITE, file);
 }
 
+void *zend_mm_os_map_pages(size_t size)
+{
+    return map(NULL, size, PROT_READ | PROT_WRITE, 0, ZEND_MM_OS_NO_FILE);
+}
+
 #ifdef __linux__
 /* Advice that the system does not know, or does not take, changes nothing. */
 static void advise(void *block, size_t size, int advice)
@@ -158,8 +163,13 @@ void *zend_mm_os_remap(void *block, size_t old_size, size_t new_size, int file)
         return block;
     }
 #ifdef __linux__
-    (void)file;
     if (mremap(block, old_size, new_size, 0) != MAP_FAILED) {
+        if (TSRMALLOC_SANITIZE_THREAD) {
+            /* ThreadSanitizer does not see mremap(): map the new pages once more, so that it forgets
+             * what another thread did at their address before. */
+            (void)map((char *)block + old_size, new_size - old_size, PROT_READ | PROT_WRITE,
+                MAP_FIXED, file);
+        }
         return block;
     }
     return move_pages(block, old_size, new_size);

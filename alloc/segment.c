@@ -1,13 +1,12 @@
-/* segment: page runs with boundary tags, split and joined in O(1).
- * Owns        the page map and the free-run links of a segment; never looks inside a run.
- * Thread      only the owner of segment->heap; other threads go through remote.h.
- * Invariants  I1  the words of a run's first and last page agree on kind, flags and length;
- *                 only the first one carries WORD_FIRST
- *             I2  two free runs are never neighbours
- *             I3  every page of a small run carries its bin and its number inside the run
- *             I4  a free run is on exactly one list: rest_buckets iff it carries WORD_REST
- *             I5  inner pages of large and free runs carry KIND_NONE
- *             I6  bit c of large_free_bitmap is set iff bucket c is not empty
+/* segment: page runs, split and joined in O(1).
+ * Owns        the page map of a segment, its free pages and the rest list; never looks inside a run.
+ * Thread      only the heap's owner; other threads go through remote.h.
+ * Invariants  I1  a page's bit is set in free_pages iff it is in no run; page 0 is the header
+ *             I2  a large run's first page is in starts, its last in ends; no other page is in ends
+ *             I3  every page of a small run carries its bin and its number inside the run; all other
+ *                 pages carry KIND_NONE
+ *             I4  a free run is in rest_buckets and its first page in starts, or it is counted in its
+ *                 class; first of a class that has some is one of them, or 0
  * Failure     NULL or false when no free run fits; everything is as before.
  * Tests       tests/unit/segment.c, tests/stress/heap_model.c
  */
@@ -15,312 +14,320 @@
 
 #include "alloc/segment.h"
 
-#include <string.h>
-
-#define SHORT_LENGTH_MAX 32u    /* lengths with a class of their own: classes 0 .. 31 */
-
-static uint32_t highest_bit(uint32_t value)
+/* Mark a run that becomes large, or take the marks off one that no longer is. */
+static inline void mark_large(zend_mm_segment_info *info, uint32_t first, uint32_t length)
 {
-    return 31u - (uint32_t)__builtin_clz(value);
+    zend_mm_page_flip(&info->starts, first);
+    zend_mm_page_flip(&info->ends, first + length - 1);
 }
 
-/* The class that holds runs of `length`: its shortest member is not longer than `length`. */
-static uint32_t class_of(uint32_t length)
+/* ---- the classes ---- */
+
+static inline void count_run(zend_mm_segment_table *table, uint32_t number, uint32_t first,
+    uint32_t length)
 {
-    if (length <= SHORT_LENGTH_MAX) {
-        return length - 1;
+    uint32_t index = zend_mm_run_class_of(length);
+    zend_mm_run_class *class = &table->infos[number].classes[index];
+    class->first = (uint16_t)first;
+    class->count++;
+    zend_mm_bucket_set(table, index, number);
+}
+
+static inline void uncount_run(zend_mm_segment_table *table, zend_mm_segment_info *info,
+    uint32_t number, uint32_t first, uint32_t length)
+{
+    uint32_t index = zend_mm_run_class_of(length);
+    zend_mm_run_class *class = &info->classes[index];
+    class->count--;
+    /* Where another one is will be looked up when it is needed. */
+    class->first = class->first == first ? 0 : class->first;
+    zend_mm_bucket_clear(table, index, number, class->count == 0);
+}
+
+/* Where a run of a class is in a segment that has one. */
+static uint32_t search_class(const zend_mm_segment_info *info, uint32_t index)
+{
+    if (index < ZEND_MM_SHORT_RUN_MAX) {
+        return zend_mm_pages_find(&info->free_pages, &info->starts, index + 1);
     }
-    uint32_t top = highest_bit(length);     /* 5 .. 8 */
-    uint32_t quarter = (length >> (top - 2)) & 3;
-    return SHORT_LENGTH_MAX + (top - 5) * 4 + quarter;
+    uint32_t page = 0, length = 0;
+    do {
+        page = zend_mm_pages_next(&info->free_pages, page + length);
+        length = zend_mm_pages_set_from(&info->free_pages, page);
+    } while (zend_mm_run_class_of(length) != index || zend_mm_page_is_set(&info->starts, page));
+    return page;
 }
 
-static zend_mm_run *run_at(zend_mm_segment *segment, uint32_t first)
+/* A run of a class that is not empty, in the lowest segment that has one. */
+static inline zend_mm_run first_of_class(const zend_mm_segment_table *table, uint32_t index)
 {
-    return &segment->runs[first];
-}
-
-static uint32_t first_page_of(const zend_mm_run *run)
-{
-    return (uint32_t)(run - zend_mm_segment_of(run)->runs);
-}
-
-static void mark(zend_mm_segment *segment, uint32_t first, uint32_t length, uint32_t flags)
-{
-    uint32_t word = ZEND_MM_WORD_KIND_RUN | flags | length << ZEND_MM_WORD_COUNT_SHIFT;
-    segment->map[first + length - 1] = word;
-    segment->map[first] = word | ZEND_MM_WORD_FIRST;
-}
-
-static void unmark(zend_mm_segment *segment, uint32_t first, uint32_t length)
-{
-    segment->map[first] = ZEND_MM_WORD_KIND_NONE;
-    segment->map[first + length - 1] = ZEND_MM_WORD_KIND_NONE;
-}
-
-/* ---- the lists ---- */
-
-static void bucket_push(zend_mm_free_runs *free_runs, zend_mm_run *run, uint32_t length)
-{
-    uint32_t class = class_of(length);
-    zend_mm_run *next = free_runs->large_free_buckets[class];
-    run->previous = NULL;
-    run->next = next;
-    if (next != NULL) {
-        next->previous = run;
+    uint32_t number = zend_mm_bucket_lowest(table, index);
+    const zend_mm_segment_info *info = &table->infos[number];
+    uint32_t first = info->classes[index].first;
+    if (first == 0) {
+        first = search_class(info, index);
     }
-    free_runs->large_free_buckets[class] = run;
-    free_runs->large_free_bitmap |= UINT64_C(1) << class;
+    uint32_t length = index < ZEND_MM_SHORT_RUN_MAX ? index + 1
+        : zend_mm_pages_set_from(&info->free_pages, first);
+    return (zend_mm_run){ number, first, length };
 }
 
-static void bucket_remove(zend_mm_free_runs *free_runs, zend_mm_run *run, uint32_t length)
-{
-    if (run->next != NULL) {
-        run->next->previous = run->previous;
-    }
-    if (run->previous != NULL) {
-        run->previous->next = run->next;
-        return;
-    }
-    uint32_t class = class_of(length);
-    free_runs->large_free_buckets[class] = run->next;
-    if (run->next == NULL) {
-        free_runs->large_free_bitmap &= ~(UINT64_C(1) << class);
-    } else {
-        /* The next allocation of this class begins with this word, in a header long not read. */
-        __builtin_prefetch(&zend_mm_segment_of(run->next)->map[first_page_of(run->next)], 1);
-    }
-}
+/* ---- the rest list ---- */
 
 static void rest_remove_at(zend_mm_free_runs *free_runs, uint32_t index)
 {
-    uint32_t behind = --free_runs->rest_count - index;
-    memmove(&free_runs->rest_buckets[index], &free_runs->rest_buckets[index + 1],
-        behind * sizeof free_runs->rest_buckets[0]);
-    memmove(&free_runs->rest_lengths[index], &free_runs->rest_lengths[index + 1],
-        behind * sizeof free_runs->rest_lengths[0]);
+    const zend_mm_run *rest = &free_runs->rest_buckets[index];
+    zend_mm_page_flip(&free_runs->table.infos[rest->number].starts, rest->first);
+    free_runs->rest_count--;
+    for (; index < free_runs->rest_count; index++) {
+        free_runs->rest_buckets[index] = free_runs->rest_buckets[index + 1];
+    }
 }
 
-static void rest_remove(zend_mm_free_runs *free_runs, const zend_mm_run *run)
+/* When the list is full its oldest run goes to its class. */
+static void rest_push(zend_mm_free_runs *free_runs, uint32_t number, uint32_t first,
+    uint32_t length)
+{
+    if (free_runs->rest_count == ZEND_MM_REST_MAX) {
+        zend_mm_run oldest = free_runs->rest_buckets[0];
+        rest_remove_at(free_runs, 0);
+        count_run(&free_runs->table, oldest.number, oldest.first, oldest.length);
+    }
+    zend_mm_page_flip(&free_runs->table.infos[number].starts, first);
+    free_runs->rest_buckets[free_runs->rest_count++] = (zend_mm_run){ number, first, length };
+    if (length > free_runs->rest_longest) {
+        free_runs->rest_longest = length;
+    }
+}
+
+static __attribute__((noinline)) void rest_remove(zend_mm_free_runs *free_runs, uint32_t number,
+    uint32_t first)
 {
     uint32_t index = free_runs->rest_count - 1;
-    while (free_runs->rest_buckets[index] != run) {
+    while (free_runs->rest_buckets[index].first != first
+            || free_runs->rest_buckets[index].number != number) {
         index--;
     }
     rest_remove_at(free_runs, index);
 }
 
-/* When the list is full its oldest run moves to the buckets. */
-static void rest_push(zend_mm_free_runs *free_runs, zend_mm_run *run, uint32_t length)
-{
-    if (free_runs->rest_count == ZEND_MM_REST_MAX) {
-        zend_mm_run *oldest = free_runs->rest_buckets[0];
-        uint32_t oldest_length = free_runs->rest_lengths[0];
-        rest_remove_at(free_runs, 0);
-        mark(zend_mm_segment_of(oldest), first_page_of(oldest), oldest_length, ZEND_MM_WORD_FREE);
-        bucket_push(free_runs, oldest, oldest_length);
-    }
-    free_runs->rest_buckets[free_runs->rest_count] = run;
-    free_runs->rest_lengths[free_runs->rest_count] = length;
-    free_runs->rest_count++;
-}
-
-static void insert_free(zend_mm_free_runs *free_runs, zend_mm_segment *segment, uint32_t first,
+/* Take a free run off the rest list, or out of its class. */
+static inline void unlist(zend_mm_free_runs *free_runs, uint32_t number, uint32_t first,
     uint32_t length)
 {
-    mark(segment, first, length, ZEND_MM_WORD_FREE);
-    bucket_push(free_runs, run_at(segment, first), length);
-}
-
-static void insert_rest(zend_mm_free_runs *free_runs, zend_mm_segment *segment, uint32_t first,
-    uint32_t length)
-{
-    mark(segment, first, length, ZEND_MM_WORD_FREE | ZEND_MM_WORD_REST);
-    rest_push(free_runs, run_at(segment, first), length);
-}
-
-/* Take the free run with this word off its list and out of the map. */
-static void remove_free(zend_mm_free_runs *free_runs, zend_mm_segment *segment, uint32_t first,
-    uint32_t word)
-{
-    if ((word & ZEND_MM_WORD_REST) != 0) {
-        rest_remove(free_runs, run_at(segment, first));
+    zend_mm_segment_info *info = &free_runs->table.infos[number];
+    if (zend_mm_page_is_set(&info->starts, first)) {
+        rest_remove(free_runs, number, first);
     } else {
-        bucket_remove(free_runs, run_at(segment, first), zend_mm_word_length(word));
+        uncount_run(&free_runs->table, info, number, first, length);
     }
-    unmark(segment, first, zend_mm_word_length(word));
 }
 
 /* ---- segments ---- */
 
-void zend_mm_free_runs_init(zend_mm_free_runs *free_runs)
+void zend_mm_free_runs_clear(zend_mm_free_runs *free_runs)
 {
-    free_runs->large_free_bitmap = 0;
-    memset(free_runs->large_free_buckets, 0, sizeof free_runs->large_free_buckets);
-    free_runs->rest_count = 0;
+    free_runs->rest_count = free_runs->rest_longest = 0;
+    zend_mm_segment_table_clear(&free_runs->table);
 }
 
-void zend_mm_segment_init(zend_mm_segment *segment, zend_mm_free_runs *free_runs)
+void zend_mm_segment_init(zend_mm_segment *segment, uint32_t number, zend_mm_free_runs *free_runs)
 {
+    zend_mm_set_number(segment, number);
     for (uint32_t page = 0; page < ZEND_MM_PAGE_COUNT; page++) {
         segment->map[page] = ZEND_MM_WORD_KIND_NONE;
     }
-    segment->free_page_count = ZEND_MM_USABLE_PAGE_COUNT;
-    insert_rest(free_runs, segment, ZEND_MM_FIRST_PAGE, ZEND_MM_USABLE_PAGE_COUNT);
+    zend_mm_segment_info *info = &free_runs->table.infos[number];
+    *info = (zend_mm_segment_info){ .segment = segment,
+        .free_page_count = ZEND_MM_USABLE_PAGE_COUNT };
+    zend_mm_page_bits_flip(&info->free_pages, ZEND_MM_FIRST_PAGE, ZEND_MM_USABLE_PAGE_COUNT);
+    rest_push(free_runs, number, ZEND_MM_FIRST_PAGE, ZEND_MM_USABLE_PAGE_COUNT);
 }
 
-void zend_mm_segment_retire(zend_mm_segment *segment, zend_mm_free_runs *free_runs)
+void zend_mm_segment_retire(zend_mm_free_runs *free_runs, uint32_t number)
 {
-    remove_free(free_runs, segment, ZEND_MM_FIRST_PAGE, segment->map[ZEND_MM_FIRST_PAGE]);
+    unlist(free_runs, number, ZEND_MM_FIRST_PAGE, ZEND_MM_USABLE_PAGE_COUNT);
 }
 
 /* ---- allocation ---- */
 
-/* The newest rest run that is long enough. */
-static zend_mm_run *find_rest(const zend_mm_free_runs *free_runs, uint32_t length)
+/* Take a free run off its list; what it is longer than `length` goes to the rest list. */
+static inline void cut(zend_mm_free_runs *free_runs, zend_mm_run run, uint32_t length)
 {
-    for (uint32_t index = free_runs->rest_count; index-- > 0;) {
-        if (free_runs->rest_lengths[index] >= length) {
-            return free_runs->rest_buckets[index];
-        }
+    unlist(free_runs, run.number, run.first, run.length);
+    if (run.length > length) {
+        rest_push(free_runs, run.number, run.first + length, run.length - length);
     }
-    return NULL;
+}
+
+/* Cut the newest rest run that is long enough; what is left of it is the newest now. */
+static bool cut_rest(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run *run)
+{
+    if (length > free_runs->rest_longest) {
+        return false;
+    }
+    uint32_t index = free_runs->rest_count;
+    uint32_t longest = 0;
+    do {
+        if (index-- == 0) {
+            free_runs->rest_longest = longest;
+            return false;
+        }
+        uint32_t rest_length = free_runs->rest_buckets[index].length;
+        longest = rest_length > longest ? rest_length : longest;
+    } while (longest < length);
+    *run = free_runs->rest_buckets[index];
+    rest_remove_at(free_runs, index);
+    if (run->length > length) {
+        rest_push(free_runs, run->number, run->first + length, run->length - length);
+    }
+    return true;
 }
 
 /* Order: a run of the exact class, a rest run, the shortest larger class. In a class that holds
- * several lengths only the first run is looked at, so the search takes the same time whatever the
- * size of the heap. */
-static zend_mm_run *find(const zend_mm_free_runs *free_runs, uint32_t length)
+ * several lengths only one run is looked at, so the search takes the same time whatever the size of
+ * the heap. The run found has `length` pages cut from its list. */
+static inline bool find(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run *run)
 {
-    uint32_t class = class_of(length);
-    zend_mm_run *run = free_runs->large_free_buckets[class];
-    if (run != NULL) {
-        uint32_t word = zend_mm_segment_of(run)->map[first_page_of(run)];
-        if (zend_mm_word_length(word) >= length) {
-            return run;
+    uint32_t class = zend_mm_run_class_of(length);
+    uint64_t classes = free_runs->table.large_free_bitmap >> class;
+    if ((classes & 1) != 0) {
+        *run = first_of_class(&free_runs->table, class);
+        if (run->length >= length) {
+            cut(free_runs, *run, length);
+            return true;
         }
     }
-    run = find_rest(free_runs, length);
-    if (run != NULL) {
-        return run;
+    if (cut_rest(free_runs, length, run)) {
+        return true;
     }
-    uint64_t larger = free_runs->large_free_bitmap >> class >> 1;
-    if (larger == 0) {
-        return NULL;
+    if (classes >> 1 == 0) {
+        return false;
     }
-    return free_runs->large_free_buckets[class + 1 + (uint32_t)__builtin_ctzll(larger)];
+    *run = first_of_class(&free_runs->table, class + 1 + (uint32_t)__builtin_ctzll(classes >> 1));
+    cut(free_runs, *run, length);
+    return true;
 }
 
 void *zend_mm_run_alloc(zend_mm_free_runs *free_runs, uint32_t length)
 {
-    zend_mm_run *run = find(free_runs, length);
-    if (run == NULL) {
+    zend_mm_run run;
+    if (!find(free_runs, length, &run)) {
         return NULL;
     }
-    zend_mm_segment *segment = zend_mm_segment_of(run);
-    uint32_t first = first_page_of(run);
-    uint32_t word = segment->map[first];
-    uint32_t found_length = zend_mm_word_length(word);
-    remove_free(free_runs, segment, first, word);
-    if (found_length > length) {
-        insert_rest(free_runs, segment, first + length, found_length - length);
-    }
-    mark(segment, first, length, 0);
-    segment->free_page_count -= length;
-    return zend_mm_page_address(segment, first);
+    zend_mm_segment_info *info = &free_runs->table.infos[run.number];
+    zend_mm_page_bits_flip(&info->free_pages, run.first, length);
+    mark_large(info, run.first, length);
+    info->free_page_count -= length;
+    return zend_mm_page_address(info->segment, run.first);
 }
 
-void zend_mm_run_mark_small(void *run, uint32_t bin, uint32_t length)
+void zend_mm_run_mark_small(zend_mm_free_runs *free_runs, void *run, uint32_t bin, uint32_t length)
 {
     zend_mm_segment *segment = zend_mm_segment_of(run);
     uint32_t first = zend_mm_page_of(run);
+    mark_large(zend_mm_segment_info_of(free_runs, run), first, length);
     for (uint32_t page = 0; page < length; page++) {
         segment->map[first + page] = bin | page << ZEND_MM_PAGE_SHIFT;
     }
 }
 
-static bool is_free(uint32_t word)
-{
-    return (word & (ZEND_MM_WORD_BIN_MASK | ZEND_MM_WORD_FREE))
-        == (ZEND_MM_WORD_KIND_RUN | ZEND_MM_WORD_FREE);
-}
+/* ---- free ---- */
 
-bool zend_mm_run_free(zend_mm_free_runs *free_runs, zend_mm_segment *segment, uint32_t first,
+/* Pages in no run any more, their marks and words gone: join both neighbours. */
+static inline bool free_pages(zend_mm_free_runs *free_runs, uint32_t number, uint32_t first,
     uint32_t length)
 {
-    segment->free_page_count += length;
-    if ((segment->map[first] & ZEND_MM_WORD_BIN_MASK) == ZEND_MM_WORD_KIND_RUN) {
-        unmark(segment, first, length);
+    zend_mm_segment_info *info = &free_runs->table.infos[number];
+    uint32_t before = zend_mm_pages_set_before(&info->free_pages, first);
+    uint32_t after = zend_mm_pages_set_from(&info->free_pages, first + length);
+    zend_mm_page_bits_flip(&info->free_pages, first, length);
+    info->free_page_count += length;
+    if (after != 0) {
+        unlist(free_runs, number, first + length, after);
+    }
+    if (before != 0) {
+        unlist(free_runs, number, first - before, before);
+    }
+    count_run(&free_runs->table, number, first - before, before + length + after);
+    return info->free_page_count == ZEND_MM_USABLE_PAGE_COUNT;
+}
+
+bool zend_mm_run_free(zend_mm_free_runs *free_runs, void *run, uint32_t length)
+{
+    uint32_t number = zend_mm_number_of(run);
+    uint32_t first = zend_mm_page_of(run);
+    zend_mm_segment_info *info = &free_runs->table.infos[number];
+    if (zend_mm_page_is_set(&info->starts, first)) {
+        mark_large(info, first, length);
     } else {
         for (uint32_t page = first; page < first + length; page++) {
-            segment->map[page] = ZEND_MM_WORD_KIND_NONE;
+            info->segment->map[page] = ZEND_MM_WORD_KIND_NONE;
         }
     }
-    uint32_t after = first + length;
-    /* Both neighbours' nodes at once: in a large heap each is a miss. */
-    __builtin_prefetch(run_at(segment, first - zend_mm_word_length(segment->map[first - 1])));
-    __builtin_prefetch(run_at(segment, after & (ZEND_MM_PAGE_COUNT - 1)));
-    if (after < ZEND_MM_PAGE_COUNT && is_free(segment->map[after])) {
-        length += zend_mm_word_length(segment->map[after]);
-        remove_free(free_runs, segment, after, segment->map[after]);
-    }
-    if (is_free(segment->map[first - 1])) {     /* page 0 is the header: there is a page before */
-        uint32_t before_word = segment->map[first - 1];
-        first -= zend_mm_word_length(before_word);
-        length += zend_mm_word_length(before_word);
-        remove_free(free_runs, segment, first, before_word);
-    }
-    insert_free(free_runs, segment, first, length);
-    return length == ZEND_MM_USABLE_PAGE_COUNT;
+    return free_pages(free_runs, number, first, length);
 }
 
 /* ---- resizing in place ---- */
 
-void zend_mm_run_shrink(zend_mm_free_runs *free_runs, zend_mm_segment *segment, uint32_t first,
+void zend_mm_run_shrink(zend_mm_free_runs *free_runs, void *run, uint32_t length,
     uint32_t new_length)
 {
-    uint32_t length = zend_mm_word_length(segment->map[first]);
-    unmark(segment, first, length);
-    mark(segment, first, new_length, 0);
-    mark(segment, first + new_length, length - new_length, 0);
-    (void)zend_mm_run_free(free_runs, segment, first + new_length, length - new_length);
+    uint32_t number = zend_mm_number_of(run);
+    uint32_t end = zend_mm_page_of(run) + new_length;
+    zend_mm_segment_info *info = &free_runs->table.infos[number];
+    zend_mm_page_flip(&info->ends, end + length - new_length - 1);
+    zend_mm_page_flip(&info->ends, end - 1);
+    (void)free_pages(free_runs, number, end, length - new_length);
 }
 
-bool zend_mm_run_grow(zend_mm_free_runs *free_runs, zend_mm_segment *segment, uint32_t first,
+bool zend_mm_run_grow(zend_mm_free_runs *free_runs, void *run, uint32_t length,
     uint32_t new_length)
 {
-    uint32_t length = zend_mm_word_length(segment->map[first]);
-    uint32_t after = first + length;
+    uint32_t number = zend_mm_number_of(run);
+    uint32_t end = zend_mm_page_of(run) + length;
     uint32_t missing = new_length - length;
-    if (after >= ZEND_MM_PAGE_COUNT || !is_free(segment->map[after])
-        || zend_mm_word_length(segment->map[after]) < missing) {
+    zend_mm_segment_info *info = &free_runs->table.infos[number];
+    uint32_t after = zend_mm_pages_set_from(&info->free_pages, end);
+    if (after < missing) {
         return false;
     }
-    uint32_t word = segment->map[after];
-    uint32_t left = zend_mm_word_length(word) - missing;
-    remove_free(free_runs, segment, after, word);
-    unmark(segment, first, length);
-    if (left > 0) {
-        insert_rest(free_runs, segment, after + missing, left);
-    }
-    mark(segment, first, new_length, 0);
-    segment->free_page_count -= missing;
+    cut(free_runs, (zend_mm_run){ number, end, after }, missing);
+    zend_mm_page_bits_flip(&info->free_pages, end, missing);
+    zend_mm_page_flip(&info->ends, end - 1);
+    zend_mm_page_flip(&info->ends, end + missing - 1);
+    info->free_page_count -= missing;
     return true;
+}
+
+void zend_mm_run_split(zend_mm_free_runs *free_runs, void *run, uint32_t head)
+{
+    zend_mm_segment_info *info = zend_mm_segment_info_of(free_runs, run);
+    uint32_t second = zend_mm_page_of(run) + head;
+    zend_mm_page_flip(&info->ends, second - 1);
+    zend_mm_page_flip(&info->starts, second);
+}
+
+/* ---- what is there ---- */
+
+static uint32_t longest_in(const zend_mm_page_bits *bits)
+{
+    uint32_t longest = 0;
+    uint32_t page = zend_mm_pages_next(bits, 0);
+    while (page < ZEND_MM_PAGE_COUNT) {
+        uint32_t length = zend_mm_pages_set_from(bits, page);
+        longest = length > longest ? length : longest;
+        page = zend_mm_pages_next(bits, page + length);
+    }
+    return longest;
 }
 
 uint32_t zend_mm_run_longest(const zend_mm_free_runs *free_runs)
 {
     uint32_t longest = 0;
-    for (uint32_t index = 0; index < free_runs->rest_count; index++) {
-        longest = free_runs->rest_lengths[index] > longest ? free_runs->rest_lengths[index] : longest;
-    }
-    if (free_runs->large_free_bitmap == 0) {
-        return longest;
-    }
-    uint32_t class = 63u - (uint32_t)__builtin_clzll(free_runs->large_free_bitmap);
-    for (zend_mm_run *run = free_runs->large_free_buckets[class]; run != NULL; run = run->next) {
-        uint32_t length =
-            zend_mm_word_length(zend_mm_segment_of(run)->map[first_page_of(run)]);
+    for (uint32_t number = 0; number < free_runs->table.end; number++) {
+        const zend_mm_segment_info *info = &free_runs->table.infos[number];
+        uint32_t length = info->segment != NULL ? longest_in(&info->free_pages) : 0;
         longest = length > longest ? length : longest;
     }
     return longest;

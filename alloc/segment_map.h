@@ -43,6 +43,25 @@ static inline uint16_t zend_mm_owner_of(const void *address)
     return atomic_load_explicit(&zend_mm_segment_map[index], memory_order_relaxed);
 }
 
+/* The number of each segment in its heap's segment table, beside the owner: it is found without a
+ * look at the segment. Owner of the address only; atomic: relaxed, like the owner. */
+extern ZEND_MM_HIDDEN _Atomic uint16_t zend_mm_segment_numbers[ZEND_MM_SEGMENT_MAP_COUNT];
+
+#define ZEND_MM_SEGMENT_NUMBER_MAX UINT16_MAX
+
+/* `address` has an owner, and it is no huge block's. */
+static inline uint32_t zend_mm_number_of(const void *address)
+{
+    return atomic_load_explicit(&zend_mm_segment_numbers[(uintptr_t)address >> ZEND_MM_SEGMENT_SHIFT],
+        memory_order_relaxed);
+}
+
+static inline void zend_mm_set_number(const void *segment, uint32_t number)
+{
+    atomic_store_explicit(&zend_mm_segment_numbers[(uintptr_t)segment >> ZEND_MM_SEGMENT_SHIFT],
+        (uint16_t)number, memory_order_relaxed);
+}
+
 static inline uint16_t zend_mm_owner_index(uint16_t owner)
 {
     return (uint16_t)(owner & ~ZEND_MM_OWNER_HUGE);

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-# define ZEND_API __attribute__((visibility("default")))
+# define ZEND_API TSRM_API
 # define ZEND_MM_MALLOC_LIKE __attribute__((malloc, warn_unused_result))
 # define ZEND_MM_ALLOC_SIZE(n) __attribute__((alloc_size(n)))
 # define ZEND_MM_ALLOC_SIZE2(n, m) __attribute__((alloc_size(n, m)))
@@ -50,6 +50,7 @@ extern "C" {
 #define ZEND_MM_MAX_SMALL_SIZE ((size_t)3072)
 #define ZEND_MM_BIN_COUNT 30
 #define ZEND_MM_DEFAULT_RESERVE_SIZE ((size_t)8192)
+#define ZEND_MM_MAX_ALIGNMENT ZEND_MM_SEGMENT_SIZE
 
 /* The bins: X(index, slot size in bytes, slots per run, pages per run). The only copy of the table:
  * size look-up, run carving and the _emalloc_N family are all made from it. */
@@ -103,8 +104,14 @@ ZEND_API void *_safe_erealloc(void *block, size_t count, size_t size, size_t off
 ZEND_API char *_estrdup(const char *string) ZEND_MM_MALLOC_LIKE;
 ZEND_API char *_estrndup(const char *string, size_t length) ZEND_MM_MALLOC_LIKE;
 
-/* Usable bytes of a live block of the calling thread's heap (the slot, the pages); 0 when
- * USE_ZEND_ALLOC=0, where nobody knows. Since 5.2. */
+/* `size` bytes at a multiple of `alignment`, a power of two up to ZEND_MM_MAX_ALIGNMENT (more, or
+ * none, is an error). Freed by efree(); resized by erealloc(), which keeps the alignment only while
+ * the block stays in place. Errors as _emalloc. Ours. */
+ZEND_API void *_emalloc_aligned(size_t alignment, size_t size) ZEND_MM_MALLOC_LIKE
+    ZEND_MM_ALLOC_SIZE(2);
+
+/* Usable bytes of a live block of the calling thread's heap (the slot, the pages); 0 under custom
+ * handlers and when USE_ZEND_ALLOC=0, where nobody knows. Since 5.2. */
 ZEND_API size_t _zend_mem_block_size(const void *block) ZEND_MM_USE_RESULT;
 
 /* One function per bin, for sizes known at compile time: emalloc() and efree_size() choose them.
@@ -149,6 +156,7 @@ static inline void zend_mm_efree_constant(void *block, size_t size)
 #define erealloc2(block, size, copy_size) _erealloc2((block), (size), (copy_size), 0)
 #define erealloc_recoverable(block, size) _erealloc((block), (size), 1)
 #define erealloc2_recoverable(block, size, copy_size) _erealloc2((block), (size), (copy_size), 1)
+#define emalloc_aligned(alignment, size) _emalloc_aligned((alignment), (size))
 #define emalloc_large(size) _emalloc_large(size)
 #define emalloc_huge(size) _emalloc_huge(size)
 #define safe_emalloc(count, size, offset) _safe_emalloc((count), (size), (offset))
@@ -251,6 +259,12 @@ ZEND_API void *zend_mm_realloc(zend_mm_heap *heap, void *block, size_t size) ZEN
     ZEND_MM_ALLOC_SIZE(3);
 ZEND_API size_t zend_mm_block_size(zend_mm_heap *heap, const void *block) ZEND_MM_USE_RESULT;
 
+/* emalloc_aligned() on an explicit heap; the second gives NULL instead of an error. Ours. */
+ZEND_API void *zend_mm_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
+    ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(3);
+ZEND_API void *zend_mm_try_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
+    ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(3);
+
 /* As zend_mm_alloc and zend_mm_realloc, but NULL at the limit or out of memory. Ours. */
 ZEND_API void *zend_mm_try_alloc(zend_mm_heap *heap, size_t size) ZEND_MM_MALLOC_LIKE
     ZEND_MM_ALLOC_SIZE(2);
@@ -266,16 +280,82 @@ ZEND_API zend_mm_heap *zend_mm_get_heap(void);
  * segments and cached huge mappings leave the heap. Returns the bytes of pages freed. Since 7.0. */
 ZEND_API size_t zend_mm_gc(zend_mm_heap *heap);
 
+/* While the heap holds more than `keep_size` bytes (real size): drop cached huge mappings, then do
+ * what zend_mm_gc() does. Live blocks stay, so more than keep_size may be left. Returns the bytes
+ * the heap gave away (to the pool of its storage, or to the storage). Owner thread. Ours. */
+ZEND_API size_t zend_mm_trim(zend_mm_heap *heap, size_t keep_size);
+
+/* The storage of a heap, whose `data` is its handlers' own; NULL with USE_ZEND_ALLOC=0. Since 5.2. */
+ZEND_API zend_mm_storage *zend_mm_get_storage(zend_mm_heap *heap);
+
+/* ---- custom handlers ---------------------------------------------------------------------------- */
+
+/* Serve the e* family of the thread that uses `heap` by these functions. Any of the three NULL
+ * restores the heap's own allocator. Handlers may call zend_mm_alloc() and the like on `heap`, which
+ * do not come back to them; then limit, statistics and request end work as ever. While they are
+ * set is_zend_mm() is false. A malloc or realloc that gives NULL is the out-of-memory error. Owner
+ * thread; at any time, but a block goes to the free handler that is set when it is freed.
+ * Since 5.2; restoring since 7.3. */
+ZEND_API void zend_mm_set_custom_handlers(zend_mm_heap *heap,
+    void *(*malloc_handler)(size_t size), void (*free_handler)(void *block),
+    void *(*realloc_handler)(void *block, size_t size));
+/* The same; gc_handler (may be NULL) serves zend_mm_gc() and gives bytes freed; shutdown_handler (may
+ * be NULL) is called by zend_mm_shutdown(), before the heap's own memory is reset or given back.
+ * Since 8.4. */
+ZEND_API void zend_mm_set_custom_handlers_ex(zend_mm_heap *heap,
+    void *(*malloc_handler)(size_t size), void (*free_handler)(void *block),
+    void *(*realloc_handler)(void *block, size_t size), size_t (*gc_handler)(void),
+    void (*shutdown_handler)(bool full, bool silent));
+/* What is set; NULLs for the built-in allocator. With USE_ZEND_ALLOC=0: malloc, free, realloc.
+ * Since 7.0, _ex since 8.4. */
+ZEND_API void zend_mm_get_custom_handlers(zend_mm_heap *heap,
+    void *(**malloc_handler)(size_t size), void (**free_handler)(void *block),
+    void *(**realloc_handler)(void *block, size_t size));
+ZEND_API void zend_mm_get_custom_handlers_ex(zend_mm_heap *heap,
+    void *(**malloc_handler)(size_t size), void (**free_handler)(void *block),
+    void *(**realloc_handler)(void *block, size_t size), size_t (**gc_handler)(void),
+    void (**shutdown_handler)(bool full, bool silent));
+/* true while the e* family is not served by the heap's own allocator. Since 7.0. */
+ZEND_API bool zend_mm_is_custom_heap(zend_mm_heap *heap);
+
+/* ---- observers ---------------------------------------------------------------------------------- */
+
+/* Each may be NULL. Called after a block was got, and before one is freed, in the calling thread.
+ * Sizes of new blocks are what was asked for, of old ones the usable bytes (0 where nobody knows:
+ * under custom handlers, and for a block of another thread's heap). They may allocate; what they
+ * allocate is not told. A bailout ends the callbacks of that event, not the call. */
+typedef struct zend_mm_observer_handlers {
+    void (*on_malloc)(void *data, void *block, size_t size);
+    void (*on_realloc)(void *data, void *old_block, size_t old_size, void *block, size_t size);
+    void (*on_free)(void *data, void *block, size_t size);
+    void (*on_gc)(void *data, size_t freed_size);   /* after zend_mm_gc() */
+    void (*on_reset)(void *data, bool full);        /* before the request's (full: the heap's) end */
+} zend_mm_observer_handlers;
+
+typedef struct zend_mm_observer zend_mm_observer;
+
+/* Tell `handlers` (copied), with `data`, of every call on the heap from now on, until unregistered
+ * or the heap ends. Several at once are told, newest first. is_zend_mm() stays true, and limit and
+ * request end work as ever; without observers a heap pays nothing for them. NULL: no memory. Owner
+ * thread. Ours. */
+ZEND_API zend_mm_observer *zend_mm_observer_register(zend_mm_heap *heap,
+    const zend_mm_observer_handlers *handlers, void *data) ZEND_MM_USE_RESULT;
+/* Also from inside a callback. Owner thread. Ours. */
+ZEND_API void zend_mm_observer_unregister(zend_mm_heap *heap, zend_mm_observer *observer);
+
 /* ---- start-up and the calling thread's heap --------------------------------------------------- */
 
 /* Register alloc_globals with TSRM (or make the one static heap without ZTS); once per process,
  * after tsrm_startup() and ts_resource(0). Since 5.2. */
 ZEND_API void start_memory_manager(TSRMLS_D);
+/* In a forked child: give the calling thread's heap a link key that the parent does not know. Without
+ * it that happens at the child's next request end. Since 8.5. */
+ZEND_API void refresh_memory_manager(void);
 /* zend_mm_shutdown() on the calling thread's heap. Since 4.0. */
 ZEND_API void shutdown_memory_manager(int silent, int full_shutdown TSRMLS_DC);
 
-/* true while the calling thread's heap is the built-in one (false with USE_ZEND_ALLOC=0).
- * Since 5.3. */
+/* true while the calling thread's heap is the built-in one (false with USE_ZEND_ALLOC=0 and under
+ * custom handlers). Since 5.3. */
 ZEND_API bool is_zend_mm(void);
 /* true for an address inside a segment, or at the start of a huge block, of the calling thread's
  * heap. Reads nothing at the address. Since 7.4. */
@@ -284,6 +364,18 @@ ZEND_API bool is_zend_ptr(const void *address);
 /* Limit the bytes the heap may hold (real size). Below what it holds now, after cached memory was
  * dropped: false, the old limit stays; SIZE_MAX = none. Since 4.0; refusing since 8.0. */
 ZEND_API bool zend_set_memory_limit(size_t limit);
+/* true while the calling thread's heap reports an error. Since 8.0. */
+ZEND_API bool zend_alloc_in_memory_limit_error_reporting(void);
+
+/* Limit the bytes that all heaps of the process, and the pools of segments between them, hold from
+ * their storages: N threads of M bytes each may then not hold N * M. Segments that wait in a pool are
+ * given back before an allocation is refused. It holds while an error is reported, too: a callback
+ * has its own heap's reserve. Below what is held now, pools emptied: false, the old limit stays.
+ * SIZE_MAX = none, the default. Any thread. Ours. */
+ZEND_API bool zend_mm_set_process_limit(size_t limit);
+/* The bytes that this limit is about. Any thread. Ours. */
+ZEND_API size_t zend_mm_process_usage(void);
+
 /* Bytes of live blocks (real == 0) or held from the storage (real != 0); 0 with USE_ZEND_ALLOC=0.
  * Since 5.2. */
 ZEND_API size_t zend_memory_usage(int real TSRMLS_DC);
@@ -300,6 +392,8 @@ typedef enum zend_mm_error_kind {
     ZEND_MM_ERROR_LIMIT = 1,        /* the heap's memory limit */
     ZEND_MM_ERROR_OUT_OF_MEMORY,    /* the storage has nothing more */
     ZEND_MM_ERROR_OVERFLOW,         /* a size computation overflowed */
+    ZEND_MM_ERROR_PROCESS_LIMIT,    /* the process's memory limit */
+    ZEND_MM_ERROR_ALIGNMENT,        /* no power of two, or above ZEND_MM_MAX_ALIGNMENT */
 } zend_mm_error_kind;
 
 /* Told about an error before zend_bailout(). It may allocate (the limit is lifted meanwhile) and
@@ -331,6 +425,32 @@ ZEND_API void _zend_bailout(const char *filename, unsigned int line) ZEND_MM_NOR
 #define zend_end_try() \
       } zend_bailout_leave(&zend_bailout_frame_); }
 
+/* ---- leaks --------------------------------------------------------------------------------------- */
+
+/* One leaked block; filename is NULL where it is not known. Since 5.2. */
+typedef struct zend_leak_info {
+    void *addr;
+    size_t size;                    /* bytes */
+    const char *filename;
+    const char *orig_filename;      /* NULL, or on whose behalf it was allocated */
+    uint32_t lineno, orig_lineno;
+} zend_leak_info;
+
+#define ZMSG_MEMORY_LEAK_DETECTED 4L        /* data: zend_leak_info; comes behind LOG_SCRIPT_NAME */
+#define ZMSG_MEMORY_LEAK_REPEATED 5L        /* data: unsigned long, further leaks of the same place */
+#define ZMSG_LOG_SCRIPT_NAME 6L             /* data: NULL */
+#define ZMSG_MEMORY_LEAKS_GRAND_TOTAL 7L    /* data: uint32_t, all leaks of this heap */
+
+typedef void (*zend_mm_message_handler)(long message, const void *data);
+
+/* Who is told of leaks at a request end that is not silent (with
+ * ZEND_MM_DEBUG=leaks=1); NULL restores the default, which prints a heap's report on stderr in one
+ * piece. Returns the one before. Any thread; it runs in the thread whose heap leaked. Since 5.2 (as
+ * zend_message_dispatcher). */
+ZEND_API zend_mm_message_handler zend_mm_set_message_handler(zend_mm_message_handler handler);
+/* The name in leak reports of the calling thread's heap, at most 255 bytes of it; NULL: "-". Ours. */
+ZEND_API void zend_mm_set_script_name(const char *name);
+
 /* ---- statistics ---------------------------------------------------------------------------------- */
 
 typedef struct zend_mm_bin_stats {
@@ -361,6 +481,39 @@ typedef struct zend_mm_heap_statistics {
 /* Fill `statistics` for a heap of the calling thread (NULL: the thread's own). false when the
  * thread has no heap. Ours. */
 ZEND_API bool zend_mm_heap_stats(zend_mm_heap *heap, zend_mm_heap_statistics *statistics);
+
+/* Write a heap of the calling thread (NULL: the thread's own) as one JSON object to a descriptor:
+ * accounts, bins, segments, free pages, fragmentation (the part of them that is not in the longest
+ * free run). Allocates nothing. false: the descriptor took less than all, or the heap has no memory
+ * of its own. Ours. */
+ZEND_API bool zend_mm_heap_dump(zend_mm_heap *heap, int file);
+
+typedef enum zend_mm_heap_state {
+    ZEND_MM_HEAP_IDLE,          /* no block is live */
+    ZEND_MM_HEAP_IN_REQUEST,
+    ZEND_MM_HEAP_REPORTING,     /* an error is being reported */
+} zend_mm_heap_state;
+
+/* One heap, as its owner published it when it last grew by 1/256, was collected, trimmed or given a
+ * limit, or ended a request. Bytes and counts. */
+typedef struct zend_mm_process_heap {
+    unsigned int heap_index;
+    uint64_t thread;            /* number of the thread that last used it, as debuggers show it; 0: none */
+    zend_mm_heap_state state;
+    size_t size, peak, real_size, real_peak, cached_size, limit;
+    uint64_t remote_free_count, reset_count;
+} zend_mm_process_heap;
+
+typedef struct zend_mm_process_statistics {
+    size_t heap_count;
+    size_t usage, limit;        /* of zend_mm_set_process_limit(), exact */
+    size_t pooled_size;         /* bytes of `usage` that wait in pools */
+} zend_mm_process_statistics;
+
+/* All heaps of the process but internal ones: up to `capacity` of them in `heaps`, the sums in
+ * `process` (may be NULL). Returns how many heaps there are. Any thread, while they run. Ours. */
+ZEND_API size_t zend_mm_process_stats(zend_mm_process_statistics *process,
+    zend_mm_process_heap *heaps, size_t capacity);
 
 #ifdef __cplusplus
 }

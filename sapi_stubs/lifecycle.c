@@ -7,11 +7,10 @@
  * Tests       tests/unit/sapi_lifecycle.c, tests/unit/sapi_threads.c, tests/cli */
 #include "config.h"
 
-#include <time.h>
-
 #include "module_registry.h"
 #include "sapi_internal.h"
 #include "startup_trace.h"
+#include "tsrm/os.h"
 
 static bool module_initialized;                         /* main thread only */
 static zend_mm_error_callback error_callback_before;    /* main thread only */
@@ -202,13 +201,6 @@ void sapi_thread_end(TSRMLS_D)
 
 /* ---- requests ---- */
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 zend_result php_request_startup(TSRMLS_D)
 {
     SG(request_active) = true;
@@ -236,7 +228,7 @@ void php_request_shutdown(TSRMLS_D)
     SG(request_active) = false;
 
     /* No leak report for a request that was cut off: what it left behind is no leak. */
-    uint64_t begin = now_ns();
+    uint64_t begin = tsrm_os_clock_ns();
     shutdown_memory_manager(SG(unclean_shutdown), 0 TSRMLS_CC);
-    SG(reset_duration) = now_ns() - begin;
+    SG(reset_duration) = tsrm_os_clock_ns() - begin;
 }

@@ -11,6 +11,9 @@ TSRMALLOC_SOURCES += \
 
 pkginclude_HEADERS += sapi_stubs/sapi.h
 
+# On Windows there is the library alone: the programs are POSIX programs.
+if !WINDOWS
+
 # What engines need of the heap is public API: they sit beside the library, not inside it.
 noinst_LTLIBRARIES += libtsrmalloc-engines.la
 libtsrmalloc_engines_la_SOURCES = \
@@ -37,6 +40,8 @@ tsrmalloc_cli_SOURCES = \
 tsrmalloc_cli_LDADD = libtsrmalloc-engines.la libtsrmalloc.la $(ZLIB_LIBS)
 
 dist_man1_MANS += docs/tsrmalloc-cli.1
+
+endif
 
 EXTRA_DIST += \
 	docs/startup.md \

@@ -29,9 +29,9 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-# define SAPI_API __attribute__((visibility("default")))
+# define SAPI_API TSRM_API
 # define SAPI_USE_RESULT __attribute__((warn_unused_result))
-# define SAPI_PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+# define SAPI_PRINTF_LIKE(text, first) TSRM_PRINTF(text, first)
 #else
 # define SAPI_API
 # define SAPI_USE_RESULT

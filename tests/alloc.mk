@@ -2,6 +2,7 @@
 
 UNIT_TESTS += \
 	tests/unit/segment_map \
+	tests/unit/segment_table \
 	tests/unit/segment \
 	tests/unit/segment_pool \
 	tests/unit/bin \
@@ -25,6 +26,8 @@ UNIT_TESTS += \
 
 tests_unit_segment_map_SOURCES = tests/unit/segment_map.c
 tests_unit_segment_map_LDADD = $(UNIT_LDADD)
+tests_unit_segment_table_SOURCES = tests/unit/segment_table.c
+tests_unit_segment_table_LDADD = $(UNIT_LDADD)
 tests_unit_segment_SOURCES = tests/unit/segment.c tests/unit/alloc_support.h
 tests_unit_segment_LDADD = $(UNIT_LDADD)
 tests_unit_segment_pool_SOURCES = tests/unit/segment_pool.c
@@ -125,3 +128,60 @@ tests_fault_heap_fault_SOURCES = tests/fault/heap_fault.c tests/support/storage_
 tests_fault_heap_fault_LDADD = $(PLAIN_LDADD)
 tests_fault_storage_fault_SOURCES = tests/fault/storage_fault.c $(alloc_stress_support)
 tests_fault_storage_fault_LDADD = $(PLAIN_LDADD)
+
+# ---- what a heap offers beyond allocation and free ----
+
+UNIT_TESTS += \
+	tests/unit/custom \
+	tests/unit/observer \
+	tests/unit/heap_aligned \
+	tests/unit/user_storage
+
+tests_unit_custom_SOURCES = tests/unit/custom.c tests/unit/alloc_support.h
+tests_unit_custom_LDADD = $(UNIT_LDADD)
+tests_unit_observer_SOURCES = tests/unit/observer.c tests/unit/alloc_support.h
+tests_unit_observer_LDADD = $(UNIT_LDADD)
+tests_unit_heap_aligned_SOURCES = tests/unit/heap_aligned.c tests/unit/alloc_support.h
+tests_unit_heap_aligned_LDADD = $(UNIT_LDADD)
+tests_unit_user_storage_SOURCES = tests/unit/user_storage.c tests/unit/alloc_support.h
+tests_unit_user_storage_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += tests/unit/process_limit
+tests_unit_process_limit_SOURCES = tests/unit/process_limit.c tests/unit/alloc_support.h
+tests_unit_process_limit_LDADD = $(UNIT_LDADD)
+PLAIN_TESTS += tests/stress/process_limit_threads
+tests_stress_process_limit_threads_SOURCES = tests/stress/process_limit_threads.c \
+	$(alloc_stress_support)
+tests_stress_process_limit_threads_LDADD = $(PLAIN_LDADD)
+
+UNIT_TESTS += \
+	tests/unit/block_table \
+	tests/unit/tracked \
+	tests/unit/debug \
+	tests/unit/leaks \
+	tests/unit/hardened
+tests_unit_block_table_SOURCES = tests/unit/block_table.c tests/support/random.h
+tests_unit_block_table_LDADD = $(UNIT_LDADD)
+tests_unit_tracked_SOURCES = tests/unit/tracked.c tests/unit/alloc_support.h
+tests_unit_tracked_LDADD = $(UNIT_LDADD)
+tests_unit_debug_SOURCES = tests/unit/debug.c tests/unit/alloc_support.h
+tests_unit_debug_LDADD = $(UNIT_LDADD)
+tests_unit_leaks_SOURCES = tests/unit/leaks.c tests/unit/alloc_support.h
+tests_unit_leaks_LDADD = $(UNIT_LDADD)
+tests_unit_hardened_SOURCES = tests/unit/hardened.c tests/unit/alloc_support.h \
+	tests/support/random.h
+tests_unit_hardened_LDADD = $(UNIT_LDADD)
+
+PLAIN_TESTS += tests/death/debug tests/death/hardened tests/death/tracked
+tests_death_tracked_SOURCES = tests/death/tracked.c tests/death/death.h
+tests_death_tracked_LDADD = $(PLAIN_LDADD)
+tests_death_debug_SOURCES = tests/death/debug.c tests/death/death.h
+tests_death_debug_LDADD = $(PLAIN_LDADD)
+tests_death_hardened_SOURCES = tests/death/hardened.c tests/death/death.h
+tests_death_hardened_LDADD = $(PLAIN_LDADD)
+
+UNIT_TESTS += tests/unit/process_stats
+tests_unit_process_stats_SOURCES = tests/unit/process_stats.c tests/unit/alloc_support.h
+tests_unit_process_stats_LDADD = $(UNIT_LDADD)
+
+SCRIPT_TESTS += tests/death/hardened.sh

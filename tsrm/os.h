@@ -7,6 +7,13 @@
 
 #include "tsrm.h"
 
+#if defined(ZTS) && defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+#endif
+
 /* Monotonic time in nanoseconds. Thread: any. */
 uint64_t tsrm_os_clock_ns(void);
 
@@ -24,8 +31,9 @@ typedef pthread_cond_t tsrm_os_condition;
 #define TSRM_OS_CONDITION_INIT PTHREAD_COND_INITIALIZER
 #endif
 
-/* Initial-exec where the platform has it: one load, no call, also in a shared library. */
-#if defined(_WIN32)
+/* Initial-exec where the platform has it: one load, no call, also in a shared library. (MinGW's gcc
+ * takes the attribute and emulates thread-local variables by a call.) */
+#if defined(_MSC_VER)
 #define TSRM_OS_THREAD_LOCAL __declspec(thread)
 #else
 #define TSRM_OS_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))

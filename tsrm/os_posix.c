@@ -1,10 +1,12 @@
-/* os_posix: the operating system as POSIX has it; see os.h.
+/* os_posix: the operating system as POSIX has it; see os.h. Empty on Windows.
  * Owns        the thread-specific key and the allocation hook.
  * Thread      any.
  * Invariants  I1  a lock acquired here is never held across a user callback by the callers
  * Failure     NULL or false; errno is not promised.
  * Tests       tests/unit/tsrm_os.c, tests/unit/tsrm_oom.c */
 #include "config.h"
+
+#ifndef _WIN32
 
 #include <time.h>
 
@@ -189,5 +191,7 @@ int tsrm_sigmask(int how, const sigset_t *set, sigset_t *oldset)
 {
     return pthread_sigmask(how, set, oldset);
 }
+
+#endif
 
 #endif

@@ -2,14 +2,18 @@
  * Owns        the fiber-local index and the allocation hook.
  * Thread      any.
  * Invariants  I1  a lock acquired here is never held across a user callback by the callers
+ *             I2  the destructor runs at the end of a thread, never at the end of the process
  * Failure     NULL or false; GetLastError is not promised.
- * Tests       tests/unit/tsrm_os.c, tests/unit/tsrm_oom.c */
+ * Tests       tests/win32/rows.c, by ./quickstart.sh check-win32 */
 #include "config.h"
-
-#include "tsrm/os.h"
 
 #ifdef _WIN32
 
+#include "tsrm/os.h"
+
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
 #include <windows.h>
 
 uint64_t tsrm_os_clock_ns(void)
@@ -19,7 +23,7 @@ uint64_t tsrm_os_clock_ns(void)
 
     QueryPerformanceCounter(&count);
     QueryPerformanceFrequency(&frequency);
-    /* In two steps: ticks times 10^9 passes 64 bits after an hour at common frequencies. */
+    /* In two steps: ticks times 10^9 passes 64 bits within half an hour at common frequencies. */
     seconds = (uint64_t)(count.QuadPart / frequency.QuadPart);
     rest = (uint64_t)(count.QuadPart % frequency.QuadPart);
     return seconds * UINT64_C(1000000000) +
@@ -32,12 +36,16 @@ uint64_t tsrm_os_clock_ns(void)
 #include <stdatomic.h>
 #include <string.h>
 
-/* A fiber-local destructor is called once. */
+/* A fiber-local destructor is called once, before the thread's DLL and TLS callbacks: what those
+ * still free of this thread's heap they find already gone. */
 const int tsrm_os_value_rounds = 1;
+
+typedef BOOLEAN(NTAPI *shutdown_query)(void);
 
 static DWORD value_index;                         /* const after init: see value_made */
 static atomic_bool value_made;                    /* atomic: release in create, acquire in get */
 static void (*value_destructor)(void *value);     /* const after init */
+static shutdown_query process_is_ending;          /* const after init */
 static _Atomic(bool (*)(size_t size)) alloc_hook; /* atomic: relaxed, set by tests */
 
 bool tsrm_os_lock_init(tsrm_os_lock *lock)
@@ -129,17 +137,43 @@ uintptr_t tsrm_os_thread_key(THREAD_T thread_id)
     return (uintptr_t)thread_id;
 }
 
+/* Windows calls this for the last thread of a process, too. The others were ended where they stood,
+ * perhaps holding a lock that a dtor would wait for, and POSIX has no destructors there. */
 static void NTAPI value_callback(void *value)
 {
-    if (value != NULL) {
+    if (value != NULL && !process_is_ending()) {
         value_destructor(value);
     }
+}
+
+/* The callback must stay mapped when a program unloads the DLL that this code is in. */
+static bool pin_module(void)
+{
+    HMODULE module;
+
+    return GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN |
+                                  GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                              (LPCWSTR)(uintptr_t)value_callback, &module) != 0;
+}
+
+static bool find_shutdown_query(void)
+{
+    HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+
+    if (ntdll != NULL) {
+        process_is_ending =
+            (shutdown_query)(uintptr_t)GetProcAddress(ntdll, "RtlDllShutdownInProgress");
+    }
+    return process_is_ending != NULL;
 }
 
 bool tsrm_os_value_create(void (*destructor)(void *value))
 {
     value_destructor = destructor;
-    value_index = alloc_allowed(0) ? FlsAlloc(value_callback) : FLS_OUT_OF_INDEXES;
+    if (!alloc_allowed(0) || !pin_module() || !find_shutdown_query()) {
+        return false;
+    }
+    value_index = FlsAlloc(value_callback);
     if (value_index == FLS_OUT_OF_INDEXES) {
         return false;
     }

@@ -14,7 +14,7 @@
 
 #include "tsrm/os.h"
 
-#if defined(_WIN32)
+#if defined(_MSC_VER)
 #define TRACE_THREAD_LOCAL __declspec(thread)
 #else
 #define TRACE_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))

@@ -21,9 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(ZTS) && defined(_WIN32)
-#include <windows.h>
-#elif defined(ZTS)
+#if defined(ZTS) && !defined(_WIN32)
 #include <pthread.h>
 #include <signal.h>
 #endif
@@ -36,13 +34,20 @@
 #define TSRM_API
 #endif
 
-#if defined(__GNUC__)
-#define TSRM_MUST_CHECK __attribute__((warn_unused_result))
+#if defined(__MINGW32__) && !defined(__clang__)
+#define TSRM_PRINTF(format_index, first_index)                                                     \
+    __attribute__((format(gnu_printf, format_index, first_index))) /* knows %zu on Windows too */
+#elif defined(__GNUC__)
 #define TSRM_PRINTF(format_index, first_index)                                                     \
     __attribute__((format(printf, format_index, first_index)))
 #else
-#define TSRM_MUST_CHECK
 #define TSRM_PRINTF(format_index, first_index)
+#endif
+
+#if defined(__GNUC__)
+#define TSRM_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define TSRM_MUST_CHECK
 #endif
 
 #ifdef __cplusplus
@@ -72,7 +77,7 @@ TSRM_API void tsrm_set_startup_trace(tsrm_startup_trace_func sink, void *arg);
 #ifdef ZTS
 
 #if defined(_WIN32)
-typedef DWORD THREAD_T;
+typedef unsigned long THREAD_T; /* a DWORD */
 #else
 typedef pthread_t THREAD_T;
 #endif
@@ -291,7 +296,7 @@ TSRM_API void tsrm_error_set(int level, const char *debug_filename);
 /* Through a copy of `tsrm_ls` that each shared object keeps in its own thread-local variable (PHP
  * 7.0): define it in one file, declare it in the others, and update it in every thread and after
  * every context switch. No semicolon follows DEFINE and EXTERN. */
-#if defined(_WIN32)
+#if defined(_MSC_VER)
 #define TSRM_TLS __declspec(thread)
 #define TSRM_TLS_MODEL_ATTR
 #else

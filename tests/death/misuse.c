@@ -71,7 +71,9 @@ static void test_interior_small(void)
             block = emalloc(unknown((size_t)size));
         }
         const ptrdiff_t offsets[] = { 1, 4, size / 2 + (size == 8), size - 1, -1 };
-        for (size_t index = 0; index < 5; index++) {
+        /* In random order the slot before may be another run's last. */
+        size_t count = is_hardened() ? 4 : 5;
+        for (size_t index = 0; index < count; index++) {
             void *address = at(block, offsets[index]);
             check_panic(free_it, address, INSIDE, address, bin);
         }
@@ -100,12 +102,12 @@ static void test_interior_large(void)
         address = at(block, 4 * 4096 + bytes[index]);
         check_panic(free_it, address, INSIDE_LARGE, address, NO_BIN);
         address = at(block, 2 * 4096 + bytes[index]);
-        check_panic(free_it, address, NO_START, address, NO_BIN);
+        check_panic(free_it, address, INSIDE_LARGE, address, NO_BIN);
     }
 
     CHECK_CASE("freeing a later page of a large block is caught");
     for (int page = 1; page < 4; page++) {
-        check_panic(free_it, at(block, page * 4096), NO_START, at(block, page * 4096), NO_BIN);
+        check_panic(free_it, at(block, page * 4096), INSIDE_LARGE, at(block, page * 4096), NO_BIN);
     }
     check_panic(free_it, at(block, 4 * 4096), INSIDE_LARGE, at(block, 4 * 4096), NO_BIN);
 }
@@ -115,7 +117,7 @@ static void test_segment_header(void)
     CHECK_CASE("freeing a segment's header is caught");
     char *segment = (char *)zend_mm_segment_of(emalloc(unknown(24)));
     check_panic(free_it, segment, NO_START, segment, NO_BIN);
-    check_panic(free_it, at(segment, 4096), NO_START, at(segment, 4096), NO_BIN);
+    check_panic(free_it, at(segment, 2048), NO_START, at(segment, 2048), NO_BIN);
     check_panic(free_it, at(segment, 24), NO_START, at(segment, 24), NO_BIN);
 }
 

@@ -99,7 +99,7 @@ Test(bin, a_page_that_belongs_to_no_bin_has_no_slot)
 {
     zend_mm_bucket buckets[ZEND_MM_BUCKET_COUNT];
     zend_mm_buckets_init(buckets);
-    for (uint32_t kind = ZEND_MM_WORD_KIND_RUN; kind <= ZEND_MM_WORD_KIND_NONE; kind++) {
+    for (uint32_t kind = ZEND_MM_BIN_COUNT; kind <= ZEND_MM_WORD_KIND_NONE; kind++) {
         for (uint32_t offset = 0; offset < 8 * ZEND_MM_PAGE_SIZE; offset++) {
             cr_assert_not(zend_mm_is_slot_start(&buckets[kind], word_at(kind, offset),
                 address_at(offset)));

@@ -29,15 +29,17 @@ Test(heap, init_leaves_every_free_structure_empty)
     static zend_mm_heap heap;
     memset(&heap, 0x5a, sizeof heap);
     heap.key_state = 0;
+    heap.free_runs.table = (zend_mm_segment_table){ 0 };
+    zend_mm_segment_table_init(&heap.free_runs.table);
     zend_mm_init(&heap);
     for (uint32_t bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
         cr_assert_null(heap.free_buckets[bin].first);
         cr_assert_eq(heap.carve[bin].next, heap.carve[bin].end);
     }
     for (uint32_t class = 0; class < ZEND_MM_RUN_CLASS_COUNT; class++) {
-        cr_assert_null(heap.free_runs.large_free_buckets[class]);
+        cr_assert_eq(heap.free_runs.table.large_free_buckets[class], 0u);
     }
-    cr_assert_eq(heap.free_runs.large_free_bitmap, 0u);
+    cr_assert_eq(heap.free_runs.table.large_free_bitmap, 0u);
     cr_assert_eq(heap.free_runs.rest_count, 0u);
 }
 
@@ -141,7 +143,8 @@ Test(heap, the_reserve_is_not_part_of_the_size)
     cr_assert_null(without->reserve);
     cr_assert_not_null(with->reserve);
     cr_assert_eq(zend_mm_heap_size(with), 0u);
-    cr_assert_eq(without->segments->free_page_count - with->segments->free_page_count, 10u);
+    cr_assert_eq(without->free_runs.table.infos[0].free_page_count
+        - with->free_runs.table.infos[0].free_page_count, 10u);
     check_valid(with);
     zend_mm_shutdown(with, 0, 1);
     cr_assert_not_null(with->reserve);
@@ -228,7 +231,7 @@ Test(heap, a_reset_drops_every_block_and_keeps_the_first_segment)
     cr_assert_eq(heap->real_peak, 2 * MIB);
     cr_assert_eq(heap->peak, 0u);
     cr_assert_eq(heap->first_unit, first);
-    cr_assert_eq(heap->segments, first);
+    cr_assert_eq(heap->segment_count, 1u);
     cr_assert_eq(heap->huge.count, 0u);
     cr_assert_eq(heap->huge.cached_count, 0u);
     cr_assert_eq(counted.live_size, 2 * MIB);

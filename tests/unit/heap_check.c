@@ -8,6 +8,8 @@
 static zend_mm_heap *heap;
 static char *small, *large, *huge;
 static zend_mm_segment *segment;
+static zend_mm_segment_info *info;
+static uint32_t first;          /* page of the large block, of 5 pages */
 
 /* A heap with something of everything: a free slot, live and free runs, huge blocks. */
 static void begin(void)
@@ -22,6 +24,8 @@ static void begin(void)
     huge = zend_mm_alloc(heap, 3 * MIB);
     zend_mm_free(heap, zend_mm_alloc(heap, 9 * MIB));
     segment = zend_mm_segment_of(large);
+    info = zend_mm_segment_info_of(&heap->free_runs, large);
+    first = zend_mm_page_of(large);
 }
 
 TestSuite(heap_check, .init = begin, .timeout = 60);
@@ -38,36 +42,46 @@ Test(heap_check, a_heap_in_use_is_valid)
     check_valid(heap);
 }
 
-Test(heap_check, two_words_of_a_run_that_disagree_are_found)
+Test(heap_check, a_large_run_that_does_not_start_is_found)
 {
-    segment->map[zend_mm_page_of(large) + 4] ^= 1u << ZEND_MM_WORD_COUNT_SHIFT;
-    check_broken("segment I1: a run's two words disagree");
+    zend_mm_page_flip(&info->starts, first);
+    check_broken("segment I2: a page is in no run and not free");
 }
 
-Test(heap_check, a_last_page_that_claims_to_be_the_first_is_found)
+Test(heap_check, a_large_run_that_does_not_end_is_found)
 {
-    segment->map[zend_mm_page_of(large) + 4] |= ZEND_MM_WORD_FIRST;
-    check_broken("segment I1: a run's two words disagree");
+    zend_mm_page_flip(&info->ends, first + 4);
+    check_broken("segment I2: a large run has no end");
 }
 
-Test(heap_check, a_run_without_length_is_found)
+Test(heap_check, a_large_run_that_ends_early_is_found)
 {
-    segment->map[zend_mm_page_of(large)] &= (1u << ZEND_MM_WORD_COUNT_SHIFT) - 1;
-    check_broken("segment I1: a run's length is impossible");
+    zend_mm_page_flip(&info->ends, first + 2);
+    check_broken("segment I2: a page is in no run and not free");
 }
 
-Test(heap_check, a_run_that_ends_outside_its_segment_is_found)
+Test(heap_check, a_live_run_that_is_free_is_found)
 {
-    segment->map[zend_mm_page_of(large)] |= 511u << ZEND_MM_WORD_COUNT_SHIFT;
-    check_broken("segment I1: a run's length is impossible");
+    zend_mm_page_bits_flip(&info->free_pages, first, 5);
+    check_broken("segment I2: a free page is marked");
 }
 
-Test(heap_check, free_neighbours_that_did_not_join_are_found)
+Test(heap_check, a_free_run_whose_page_ends_a_large_one_is_found)
 {
-    uint32_t first = zend_mm_page_of(large);
-    segment->map[first] |= ZEND_MM_WORD_FREE;
-    segment->map[first + 4] |= ZEND_MM_WORD_FREE;
-    check_broken("segment I2: two free runs are neighbours");
+    zend_mm_page_flip(&info->ends, first - 1);
+    check_broken("segment I2: a free page is marked");
+}
+
+Test(heap_check, a_small_run_that_is_marked_large_is_found)
+{
+    zend_mm_page_flip(&info->ends, zend_mm_page_of(small));
+    check_broken("segment I2: a page of a small run is marked");
+}
+
+Test(heap_check, a_small_run_whose_page_is_free_is_found)
+{
+    zend_mm_page_flip(&info->free_pages, zend_mm_page_of(small));
+    check_broken("segment I3: a page of no small run has a word");
 }
 
 Test(heap_check, a_wrong_word_inside_a_small_run_is_found)
@@ -82,47 +96,78 @@ Test(heap_check, a_scratch_count_that_a_gc_left_behind_is_found)
     check_broken("segment I3: a page of a small run has another word");
 }
 
-Test(heap_check, a_word_on_an_inner_page_is_found)
+Test(heap_check, a_word_on_a_page_of_a_large_run_is_found)
 {
-    segment->map[zend_mm_page_of(large) + 2] = 0;
-    check_broken("segment I5: an inner page has a word");
+    segment->map[first + 2] = 0;
+    check_broken("segment I3: a page of no small run has a word");
+}
+
+Test(heap_check, a_word_on_a_free_page_is_found)
+{
+    segment->map[first - 1] = 0;
+    check_broken("segment I3: a page of no small run has a word");
 }
 
 Test(heap_check, a_wrong_count_of_free_pages_is_found)
 {
-    segment->free_page_count++;
+    info->free_page_count++;
     check_broken("segment: free_page_count is wrong");
+}
+
+/* The class of the hole before the large block. */
+static uint32_t hole_class(void)
+{
+    return zend_mm_run_class_of(zend_mm_pages_set_before(&info->free_pages, first));
+}
+
+Test(heap_check, a_free_run_that_is_not_counted_is_found)
+{
+    info->classes[hole_class()].count--;
+    check_broken("segment I4: a free run is not counted in its class");
+}
+
+Test(heap_check, a_class_whose_first_run_is_not_free_is_found)
+{
+    info->classes[hole_class()].first = (uint16_t)first;
+    check_broken("segment I4: the first run of a class is none of it");
+}
+
+Test(heap_check, a_bucket_without_its_segment_is_found)
+{
+    heap->free_runs.table.large_free_buckets[hole_class()] = 0;
+    check_broken("segment_table I2: a bucket and a segment's counts disagree");
 }
 
 Test(heap_check, a_bitmap_that_disagrees_with_its_bucket_is_found)
 {
-    heap->free_runs.large_free_bitmap ^= UINT64_C(1) << 40;
-    check_broken("segment I6: the bitmap and a bucket disagree");
+    heap->free_runs.table.large_free_bitmap ^= UINT64_C(1) << 40;
+    check_broken("segment_table I2: the bitmap and a bucket disagree");
 }
 
-Test(heap_check, a_free_run_that_is_on_no_list_is_found)
+Test(heap_check, a_rest_run_that_is_not_on_the_list_is_found)
 {
     heap->free_runs.rest_count--;
-    check_broken("segment I4: free runs and lists differ");
+    check_broken("segment I4: a marked rest run is not on the list");
 }
 
 Test(heap_check, a_rest_length_that_is_not_the_runs_is_found)
 {
     cr_assert_gt(heap->free_runs.rest_count, 0u);
-    heap->free_runs.rest_lengths[0]++;
-    check_broken("segment I4: a rest run's word says otherwise");
+    heap->free_runs.rest_buckets[0].length++;
+    check_broken("segment I4: the rest list names no rest run");
 }
 
-Test(heap_check, a_segment_of_another_heap_is_found)
+Test(heap_check, a_segment_with_another_number_is_found)
 {
-    segment->heap = NULL;
-    check_broken("heap_pages I1: a segment names another heap");
+    zend_mm_set_number(segment, 1);
+    check_broken("heap_pages I1: a segment is not the one of its number");
+    zend_mm_set_number(segment, 0);
 }
 
 Test(heap_check, a_segment_that_the_map_does_not_know_is_found)
 {
     zend_mm_set_owner(segment, ZEND_MM_OWNER_NONE);
-    check_broken("heap_pages I1: a segment names another heap");
+    check_broken("heap_pages I1: a segment is not the one of its number");
 }
 
 Test(heap_check, a_wrong_count_of_segments_is_found)

@@ -18,8 +18,9 @@ TestSuite(heap_gc, .init = begin, .timeout = 60);
 static size_t free_pages(void)
 {
     size_t count = 0;
-    for (zend_mm_segment *segment = heap->segments; segment != NULL; segment = segment->next) {
-        count += segment->free_page_count;
+    for (uint32_t number = 0; number < heap->free_runs.table.end; number++) {
+        const zend_mm_segment_info *info = &heap->free_runs.table.infos[number];
+        count += info->segment != NULL ? info->free_page_count : 0;
     }
     return count;
 }

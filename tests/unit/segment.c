@@ -1,4 +1,4 @@
-/* Segments: page runs with boundary tags. After every step the invariants of segment.c are checked
+/* Segments: page runs, split and joined. After every step the invariants of segment.c are checked
  * through a heap struct that holds nothing but these segments. */
 #include "config.h"
 
@@ -18,7 +18,13 @@ static void begin(void)
 {
     heap.index = 1;
     zend_mm_buckets_init(heap.free_buckets);
-    zend_mm_free_runs_init(runs);
+    zend_mm_segment_table_init(&runs->table);
+    zend_mm_free_runs_clear(runs);
+}
+
+static zend_mm_segment_info *info(size_t number)
+{
+    return &runs->table.infos[number];
 }
 
 TestSuite(segment, .init = begin, .timeout = 60);
@@ -28,11 +34,10 @@ static zend_mm_segment *add_segment(void)
     zend_mm_segment *segment = zend_mm_os_map(ZEND_MM_SEGMENT_SIZE, ZEND_MM_OS_NO_FILE);
     cr_assert_not_null(segment);
     memset(segment, 0xa5, sizeof *segment);
-    zend_mm_segment_init(segment, runs);
-    segment->heap = &heap;
-    segment->next = heap.segments;
-    segment->unit = segment;
-    heap.segments = segment;
+    uint32_t number;
+    cr_assert(zend_mm_segment_table_take(&runs->table, 1, &number));
+    cr_assert_eq(number, heap.segment_count);
+    zend_mm_segment_init(segment, number, runs);
     zend_mm_set_owner(segment, heap.index);
     segments[heap.segment_count++] = segment;
     heap.real_size += ZEND_MM_SEGMENT_SIZE;
@@ -43,8 +48,7 @@ static zend_mm_segment *add_segment(void)
     do { \
         heap.large_size = 0; \
         for (size_t index_ = 0; index_ < heap.segment_count; index_++) { \
-            heap.large_size += \
-                (USABLE - segments[index_]->free_page_count) * ZEND_MM_PAGE_SIZE; \
+            heap.large_size += (USABLE - info(index_)->free_page_count) * ZEND_MM_PAGE_SIZE; \
         } \
         check_valid(&heap); \
     } while (0)
@@ -57,9 +61,14 @@ static uint32_t take(uint32_t length)
     return run != NULL ? zend_mm_page_of(run) : 0;
 }
 
+static void *at(uint32_t page)
+{
+    return zend_mm_page_address(segments[0], page);
+}
+
 static bool give(uint32_t first, uint32_t length)
 {
-    bool is_whole = zend_mm_run_free(runs, segments[0], first, length);
+    bool is_whole = zend_mm_run_free(runs, at(first), length);
     check_runs();
     return is_whole;
 }
@@ -71,15 +80,19 @@ static uint32_t word(uint32_t page)
 
 static bool is_free_run(uint32_t first, uint32_t length)
 {
-    const uint32_t flags = ZEND_MM_WORD_FREE | ZEND_MM_WORD_FIRST | ZEND_MM_WORD_BIN_MASK;
-    return (word(first) & flags)
-            == (ZEND_MM_WORD_KIND_RUN | ZEND_MM_WORD_FREE | ZEND_MM_WORD_FIRST)
-        && zend_mm_word_length(word(first)) == length;
+    return !zend_mm_page_is_set(&info(0)->free_pages, first - 1)
+        && zend_mm_pages_set_from(&info(0)->free_pages, first) == length;
 }
 
 static bool is_rest(uint32_t first)
 {
-    return (word(first) & ZEND_MM_WORD_REST) != 0;
+    return zend_mm_page_is_set(&info(0)->starts, first)
+        && zend_mm_page_is_set(&info(0)->free_pages, first);
+}
+
+static uint32_t large_length(uint32_t first)
+{
+    return zend_mm_large_length(info(0), first);
 }
 
 /* ---- a fresh segment ---- */
@@ -91,7 +104,7 @@ Test(segment, a_fresh_segment_is_one_free_run_on_the_rest_list)
     cr_assert(is_free_run(FIRST, USABLE));
     cr_assert(is_rest(FIRST));
     cr_assert_eq(runs->rest_count, 1u);
-    cr_assert_eq(runs->large_free_bitmap, 0u);
+    cr_assert_eq(runs->table.large_free_bitmap, 0u);
     cr_assert_eq(zend_mm_run_longest(runs), USABLE);
 }
 
@@ -114,41 +127,35 @@ Test(segment, no_segment_gives_no_run)
 Test(segment, a_retired_segment_is_on_no_list)
 {
     add_segment();
-    zend_mm_segment_retire(segments[0], runs);
+    zend_mm_segment_retire(runs, 0);
     cr_assert_eq(runs->rest_count, 0u);
     cr_assert_null(zend_mm_run_alloc(runs, 1));
 }
 
 /* ---- taking ---- */
 
-Test(segment, a_large_run_has_words_on_its_first_and_last_page_and_none_between)
+Test(segment, a_large_run_is_known_by_its_first_page_alone)
 {
     add_segment();
     uint32_t first = take(5);
     cr_assert_eq(first, FIRST);
-    cr_assert_eq(word(first), ZEND_MM_WORD_KIND_RUN | ZEND_MM_WORD_FIRST
-        | 5u << ZEND_MM_WORD_COUNT_SHIFT);
-    cr_assert_eq(word(first + 4), ZEND_MM_WORD_KIND_RUN | 5u << ZEND_MM_WORD_COUNT_SHIFT);
-    for (uint32_t page = first + 1; page < first + 4; page++) {
+    cr_assert_eq(large_length(first), 5u);
+    for (uint32_t page = first + 1; page <= first + 5; page++) {
+        cr_assert_eq(large_length(page), 0u);
+    }
+    for (uint32_t page = first; page < first + 5; page++) {
         cr_assert_eq(word(page), ZEND_MM_WORD_KIND_NONE);
     }
 }
 
-Test(segment, a_run_of_one_page_has_one_word)
+Test(segment, neighbouring_large_runs_are_told_apart)
 {
     add_segment();
-    uint32_t first = take(1);
-    cr_assert_eq(word(first), ZEND_MM_WORD_KIND_RUN | ZEND_MM_WORD_FIRST
-        | 1u << ZEND_MM_WORD_COUNT_SHIFT);
-}
-
-Test(segment, a_run_of_two_pages_has_two_words)
-{
-    add_segment();
-    uint32_t first = take(2);
-    cr_assert_neq(word(first) & ZEND_MM_WORD_FIRST, 0u);
-    cr_assert_eq(word(first + 1) & ZEND_MM_WORD_FIRST, 0u);
-    cr_assert_eq(zend_mm_word_length(word(first + 1)), 2u);
+    uint32_t one = take(1), two = take(2), next = take(1);
+    cr_assert_eq(large_length(one), 1u);
+    cr_assert_eq(large_length(two), 2u);
+    cr_assert_eq(large_length(two + 1), 0u);
+    cr_assert_eq(large_length(next), 1u);
 }
 
 Test(segment, every_page_of_a_small_run_carries_its_bin_and_its_number)
@@ -157,7 +164,7 @@ Test(segment, every_page_of_a_small_run_carries_its_bin_and_its_number)
     const uint32_t bin = 26;
     uint32_t length = zend_mm_bin_infos[bin].page_count;
     void *run = zend_mm_run_alloc(runs, length);
-    zend_mm_run_mark_small(run, bin, length);
+    zend_mm_run_mark_small(runs, run, bin, length);
     for (uint32_t number = 0; number < length; number++) {
         cr_assert_eq(word(FIRST + number), bin | number << ZEND_MM_PAGE_SHIFT);
     }
@@ -172,11 +179,11 @@ Test(segment, all_pages_can_be_one_run)
 {
     add_segment();
     cr_assert_eq(take(USABLE), FIRST);
-    cr_assert_eq(segments[0]->free_page_count, 0u);
+    cr_assert_eq(info(0)->free_page_count, 0u);
     cr_assert_eq(zend_mm_run_longest(runs), 0u);
     cr_assert_eq(take(1), 0u);
     cr_assert(give(FIRST, USABLE));
-    cr_assert_eq(segments[0]->free_page_count, USABLE);
+    cr_assert_eq(info(0)->free_page_count, USABLE);
 }
 
 Test(segment, all_pages_can_be_runs_of_one_page_and_become_one_again)
@@ -201,7 +208,7 @@ Test(segment, a_run_longer_than_any_free_one_is_refused_and_changes_nothing)
     add_segment();
     uint32_t first = take(300);
     cr_assert_eq(take(USABLE - 300 + 1), 0u);
-    cr_assert_eq(segments[0]->free_page_count, USABLE - 300);
+    cr_assert_eq(info(0)->free_page_count, USABLE - 300);
     cr_assert(is_free_run(first + 300, USABLE - 300));
 }
 
@@ -289,7 +296,7 @@ Test(segment, the_rest_is_preferred_to_a_longer_run)
     add_segment();
     uint32_t hole;
     make_holes((const uint32_t[]){ 9 }, 1, &hole);
-    uint32_t rest = (uint32_t)(runs->rest_buckets[0] - segments[0]->runs);
+    uint32_t rest = runs->rest_buckets[0].first;
     cr_assert_eq(take(8), rest);
 }
 
@@ -298,7 +305,7 @@ Test(segment, without_a_rest_the_shortest_longer_run_is_cut)
     add_segment();
     uint32_t firsts[3];
     make_holes((const uint32_t[]){ 20, 9, 14 }, 3, firsts);
-    uint32_t rest_length = runs->rest_lengths[0];
+    uint32_t rest_length = runs->rest_buckets[0].length;
     cr_assert_neq(take(rest_length), 0u);
     cr_assert_eq(runs->rest_count, 0u);
     cr_assert_eq(take(8), firsts[1]);
@@ -309,10 +316,10 @@ Test(segment, what_is_left_of_a_cut_run_goes_to_the_rest)
     add_segment();
     uint32_t hole;
     make_holes((const uint32_t[]){ 9 }, 1, &hole);
-    cr_assert_neq(take(runs->rest_lengths[0]), 0u);
+    cr_assert_neq(take(runs->rest_buckets[0].length), 0u);
     cr_assert_eq(take(7), hole);
     cr_assert_eq(runs->rest_count, 1u);
-    cr_assert_eq(runs->rest_lengths[0], 2u);
+    cr_assert_eq(runs->rest_buckets[0].length, 2u);
     cr_assert(is_free_run(hole + 7, 2));
     cr_assert(is_rest(hole + 7));
 }
@@ -335,13 +342,13 @@ Test(segment, the_rest_list_holds_16_and_the_oldest_moves_to_the_buckets)
     check_runs();
     cr_assert_eq(runs->rest_count, (uint32_t)ZEND_MM_REST_MAX);
     cr_assert(is_rest(FIRST));
-    cr_assert_eq(runs->large_free_bitmap, 0u);
+    cr_assert_eq(runs->table.large_free_bitmap, 0u);
     add_segment();
     check_runs();
     cr_assert_eq(runs->rest_count, (uint32_t)ZEND_MM_REST_MAX);
     cr_assert_not(is_rest(FIRST));
     cr_assert(is_free_run(FIRST, USABLE));
-    cr_assert_neq(runs->large_free_bitmap, 0u);
+    cr_assert_neq(runs->table.large_free_bitmap, 0u);
 }
 
 Test(segment, a_rest_run_joins_like_any_other)
@@ -360,7 +367,7 @@ Test(segment, a_length_is_never_served_from_a_shorter_run_of_its_class)
     add_segment();
     uint32_t firsts[2];
     make_holes((const uint32_t[]){ 47, 41 }, 2, firsts);
-    cr_assert_neq(take(runs->rest_lengths[0]), 0u);
+    cr_assert_neq(take(runs->rest_buckets[0].length), 0u);
     uint32_t found = take(46);
     cr_assert(found == 0 || found == firsts[0]);
     cr_assert_eq(take(41), firsts[1]);
@@ -386,8 +393,8 @@ Test(segment, the_longest_run_is_found_among_rests_and_buckets)
     add_segment();
     uint32_t firsts[3];
     make_holes((const uint32_t[]){ 44, 47, 41 }, 3, firsts);
-    cr_assert_eq(zend_mm_run_longest(runs), runs->rest_lengths[0]);
-    cr_assert_neq(take(runs->rest_lengths[0]), 0u);
+    cr_assert_eq(zend_mm_run_longest(runs), runs->rest_buckets[0].length);
+    cr_assert_neq(take(runs->rest_buckets[0].length), 0u);
     cr_assert_eq(zend_mm_run_longest(runs), 47u);
 }
 
@@ -397,19 +404,19 @@ Test(segment, a_shrunk_run_frees_its_tail)
 {
     add_segment();
     uint32_t first = take(10), next = take(2);
-    zend_mm_run_shrink(runs, segments[0], first, 4);
+    zend_mm_run_shrink(runs, at(first), 10, 4);
     check_runs();
-    cr_assert_eq(zend_mm_word_length(word(first)), 4u);
+    cr_assert_eq(large_length(first), 4u);
     cr_assert(is_free_run(first + 4, 6));
-    cr_assert_eq(segments[0]->free_page_count, USABLE - 6);
-    cr_assert_eq(zend_mm_word_length(word(next)), 2u);
+    cr_assert_eq(info(0)->free_page_count, USABLE - 6);
+    cr_assert_eq(large_length(next), 2u);
 }
 
 Test(segment, the_tail_of_a_shrunk_run_joins_the_free_run_behind_it)
 {
     add_segment();
     uint32_t first = take(10);
-    zend_mm_run_shrink(runs, segments[0], first, 1);
+    zend_mm_run_shrink(runs, at(first), 10, 1);
     check_runs();
     cr_assert(is_free_run(first + 1, USABLE - 1));
 }
@@ -418,9 +425,9 @@ Test(segment, a_run_grows_into_the_free_run_behind_it)
 {
     add_segment();
     uint32_t first = take(3);
-    cr_assert(zend_mm_run_grow(runs, segments[0], first, 8));
+    cr_assert(zend_mm_run_grow(runs, at(first), 3, 8));
     check_runs();
-    cr_assert_eq(zend_mm_word_length(word(first)), 8u);
+    cr_assert_eq(large_length(first), 8u);
     cr_assert(is_free_run(first + 8, USABLE - 8));
     cr_assert(is_rest(first + 8));
 }
@@ -429,10 +436,10 @@ Test(segment, a_run_grows_over_all_of_the_free_run_behind_it)
 {
     add_segment();
     uint32_t first = take(3);
-    cr_assert(zend_mm_run_grow(runs, segments[0], first, USABLE));
+    cr_assert(zend_mm_run_grow(runs, at(first), 3, USABLE));
     check_runs();
-    cr_assert_eq(segments[0]->free_page_count, 0u);
-    cr_assert_not(zend_mm_run_grow(runs, segments[0], first, USABLE + 1));
+    cr_assert_eq(info(0)->free_page_count, 0u);
+    cr_assert_not(zend_mm_run_grow(runs, at(first), USABLE, USABLE + 1));
     cr_assert(give(first, USABLE));
 }
 
@@ -440,12 +447,12 @@ Test(segment, a_run_does_not_grow_over_a_live_one_or_a_free_one_that_is_too_shor
 {
     add_segment();
     uint32_t first = take(3), hole = take(4), live = take(1);
-    cr_assert_not(zend_mm_run_grow(runs, segments[0], first, 4));
+    cr_assert_not(zend_mm_run_grow(runs, at(first), 3, 4));
     cr_assert_not(give(hole, 4));
-    cr_assert_not(zend_mm_run_grow(runs, segments[0], first, 8));
+    cr_assert_not(zend_mm_run_grow(runs, at(first), 3, 8));
     check_runs();
-    cr_assert_eq(zend_mm_word_length(word(first)), 3u);
-    cr_assert(zend_mm_run_grow(runs, segments[0], first, 7));
+    cr_assert_eq(large_length(first), 3u);
+    cr_assert(zend_mm_run_grow(runs, at(first), 3, 7));
     check_runs();
     cr_assert_neq(live, 0u);
 }
@@ -457,7 +464,7 @@ Test(segment, a_run_at_the_end_of_its_segment_does_not_grow)
     uint32_t last = take(2);
     cr_assert_eq(last, ZEND_MM_PAGE_COUNT - 2);
     cr_assert(give(FIRST, USABLE - 2) == false);
-    cr_assert_not(zend_mm_run_grow(runs, segments[0], last, 3));
+    cr_assert_not(zend_mm_run_grow(runs, at(last), 2, 3));
     check_runs();
 }
 
@@ -466,7 +473,7 @@ Test(segment, a_run_does_not_grow_over_a_small_run)
     add_segment();
     uint32_t first = take(3);
     void *small = zend_mm_run_alloc(runs, 1);
-    zend_mm_run_mark_small(small, 0, 1);
+    zend_mm_run_mark_small(runs, small, 0, 1);
     cr_assert_eq(zend_mm_page_of(small), first + 3);
-    cr_assert_not(zend_mm_run_grow(runs, segments[0], first, 4));
+    cr_assert_not(zend_mm_run_grow(runs, at(first), 3, 4));
 }

@@ -1,0 +1,251 @@
+/* debug: blocks that are remembered, filled, padded and checked.
+ * Owns        heap->debug.
+ * Thread      the heap's owner.
+ * Invariants  I1  every live block of the heap is in the table, and nothing else
+ *             I2  the bytes of padding around it are ZEND_MM_PAD_BYTE, or somebody wrote there
+ * Failure     NULL with heap->failure set, the heap as before; damage and misuse end the process.
+ * Tests       tests/unit/debug.c, tests/unit/leaks.c, tests/death/debug.c
+ */
+#include "config.h"
+
+#include "alloc/debug.h"
+
+#include <string.h>
+
+#include "alloc/hardened.h"
+#include "alloc/os_debug.h"
+#include "alloc/panic.h"
+
+bool zend_mm_debug_start(zend_mm_heap *heap, const zend_mm_debug_settings *settings)
+{
+    heap->debug = calloc(1, sizeof *heap->debug);
+    if (heap->debug == NULL) {
+        return false;
+    }
+    heap->debug->settings = *settings;
+    heap->has_padding = settings->padding > 0;
+    return true;
+}
+
+/* ---- padding ---- */
+
+static bool is_pad(const unsigned char *bytes, size_t size)
+{
+    for (size_t index = 0; index < size; index++) {
+        if (bytes[index] != ZEND_MM_PAD_BYTE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+zend_mm_padding_damage zend_mm_debug_padding(const zend_mm_debug *debug,
+    const zend_mm_block_record *record)
+{
+    const unsigned char *block = record->block;
+    if (!is_pad(block - record->front, record->front)) {
+        return ZEND_MM_PADDING_BEFORE;
+    }
+    return is_pad(block + record->size, debug->settings.padding) ? ZEND_MM_PADDING_INTACT
+                                                                 : ZEND_MM_PADDING_BEHIND;
+}
+
+static int bin_of_block(const zend_mm_heap *heap, const void *base)
+{
+    size_t size = zend_mm_heap_find_size(heap, base);
+    return size > 0 && size <= ZEND_MM_MAX_SMALL_SIZE ? (int)zend_mm_bin_of(size) : ZEND_MM_NO_BIN;
+}
+
+static void check_padding(const zend_mm_heap *heap, const zend_mm_block_record *record)
+{
+    const char *base = (char *)record->block - record->front;
+    switch (zend_mm_debug_padding(heap->debug, record)) {
+    case ZEND_MM_PADDING_BEFORE:
+        zend_mm_panic("a block was written before its start", record->block,
+            bin_of_block(heap, base));
+    case ZEND_MM_PADDING_BEHIND:
+        zend_mm_panic("a block was written beyond its end", record->block,
+            bin_of_block(heap, base));
+    case ZEND_MM_PADDING_INTACT:
+        break;
+    }
+}
+
+static void fill(void *bytes, int poison, size_t size)
+{
+    if (poison != ZEND_MM_NO_POISON) {
+        memset(bytes, poison, size);
+    }
+}
+
+/* ---- the table ---- */
+
+static void note_origin(const zend_mm_debug *debug, zend_mm_block_record *record)
+{
+    if (debug->settings.takes_backtraces) {
+        record->trace = malloc(sizeof *record->trace);
+        if (record->trace != NULL) {
+            record->trace->count =
+                zend_mm_os_backtrace(record->trace->frames, ZEND_MM_TRACE_FRAMES);
+        }
+    }
+}
+
+static bool remember(zend_mm_heap *heap, void *block, size_t size, size_t front)
+{
+    zend_mm_block_record *record = zend_mm_block_table_insert(&heap->debug->blocks, block);
+    if (record == NULL) {
+        return false;
+    }
+    record->size = size;
+    record->front = front;
+    note_origin(heap->debug, record);
+    return true;
+}
+
+/* An address of this heap that is not in the table: where a block could be there was one. */
+static void refuse_dead(const zend_mm_heap *heap, const void *block)
+{
+    const char *base = (const char *)block - heap->debug->settings.padding;
+    if (zend_mm_heap_find_size(heap, block) != 0 || zend_mm_heap_find_size(heap, base) != 0) {
+        zend_mm_panic("a block was freed twice", block, bin_of_block(heap, base));
+    }
+}
+
+/* ---- calls ---- */
+
+void *zend_mm_debug_alloc(zend_mm_heap *heap, size_t alignment, size_t size)
+{
+    size_t padding = heap->debug->settings.padding;
+    size_t front = padding == 0 ? 0 : (padding + alignment - 1) & ~(alignment - 1);
+    size_t total;
+    if (__builtin_add_overflow(size, front + padding, &total)) {
+        heap->failure = ZEND_MM_FAILURE_SIZE;
+        return NULL;
+    }
+    char *base = alignment == 1 ? zend_mm_base_alloc(heap, total)
+                                : zend_mm_base_alloc_aligned(heap, alignment, total);
+    if (base == NULL) {
+        return NULL;
+    }
+    if (!remember(heap, base + front, size, front)) {
+        zend_mm_base_free(heap, base);
+        heap->failure = ZEND_MM_FAILURE_STORAGE;
+        return NULL;
+    }
+    memset(base, ZEND_MM_PAD_BYTE, front);
+    fill(base + front, heap->debug->settings.poison_alloc, size);
+    memset(base + front + size, ZEND_MM_PAD_BYTE, padding);
+    return base + front;
+}
+
+void zend_mm_debug_free(zend_mm_heap *heap, void *block)
+{
+    zend_mm_block_record *record = zend_mm_block_table_find(&heap->debug->blocks, block);
+    if (record == NULL) {
+        refuse_dead(heap, block);
+        zend_mm_base_free(heap, block);     /* NULL, another heap's, or misuse */
+        return;
+    }
+    check_padding(heap, record);
+    char *base = (char *)block - record->front;
+    fill(block, heap->debug->settings.poison_free, record->size);
+    zend_mm_block_table_remove(&heap->debug->blocks, record);
+    zend_mm_base_free(heap, base);
+}
+
+static void *move(zend_mm_heap *heap, void *block, size_t old_size, size_t size, size_t copy_size)
+{
+    void *moved = zend_mm_debug_alloc(heap, 1, size);
+    if (moved != NULL) {
+        size_t kept = copy_size < old_size ? copy_size : old_size;
+        memcpy(moved, block, kept < size ? kept : size);
+        zend_mm_debug_free(heap, block);
+    }
+    return moved;
+}
+
+/* By the heap below, so that a block grows in place where it can. */
+static void *resize(zend_mm_heap *heap, void *block, size_t old_size, size_t size,
+    size_t copy_size)
+{
+    zend_mm_block_table *blocks = &heap->debug->blocks;
+    void *resized = zend_mm_base_realloc(heap, block, size, copy_size);
+    if (resized == NULL) {
+        return NULL;
+    }
+    /* The place of the old record is room for the next one: inserting cannot fail. */
+    zend_mm_block_table_remove(blocks, zend_mm_block_table_find(blocks, block));
+    (void)remember(heap, resized, size, 0);
+    if (size > old_size) {
+        fill((char *)resized + old_size, heap->debug->settings.poison_alloc, size - old_size);
+    }
+    return resized;
+}
+
+void *zend_mm_debug_realloc(zend_mm_heap *heap, void *block, size_t size, size_t copy_size)
+{
+    if (block == NULL) {
+        return zend_mm_debug_alloc(heap, 1, size);
+    }
+    zend_mm_debug *debug = heap->debug;
+    zend_mm_block_record *record = zend_mm_block_table_find(&debug->blocks, block);
+    if (record == NULL) {
+        refuse_dead(heap, block);
+        return zend_mm_heap_realloc(heap, block, size, copy_size);      /* misuse */
+    }
+    check_padding(heap, record);
+    if (record->front != 0 || debug->settings.padding != 0
+            || debug->settings.poison_free != ZEND_MM_NO_POISON) {
+        return move(heap, block, record->size, size, copy_size);
+    }
+    return resize(heap, block, record->size, size, copy_size);
+}
+
+size_t zend_mm_debug_size(const zend_mm_heap *heap, const void *block)
+{
+    const zend_mm_block_record *record =
+        zend_mm_block_table_find(&heap->debug->blocks, block);
+    return record != NULL && heap->debug->settings.padding != 0
+        ? record->size : zend_mm_heap_usable_size(heap, block);
+}
+
+size_t zend_mm_debug_find_size(const zend_mm_heap *heap, const void *block)
+{
+    const zend_mm_block_record *record =
+        zend_mm_block_table_find(&heap->debug->blocks, block);
+    return record != NULL ? record->size : 0;
+}
+
+/* ---- ends ---- */
+
+static void check_all(zend_mm_heap *heap)
+{
+    const zend_mm_block_table *blocks = &heap->debug->blocks;
+    for (size_t place = 0; place < blocks->capacity; place++) {
+        if (blocks->records[place].block != NULL) {
+            check_padding(heap, &blocks->records[place]);
+        }
+    }
+    const char *what;
+    if (heap->debug->settings.check_freelists && !zend_mm_heap_is_valid(heap, &what)) {
+        zend_mm_panic(what, heap, ZEND_MM_NO_BIN);
+    }
+}
+
+void zend_mm_debug_reset(zend_mm_heap *heap, bool silent)
+{
+    (void)zend_mm_heap_drain_remote(heap);
+    check_all(heap);
+    if (!silent && heap->debug->settings.reports_leaks) {
+        zend_mm_leaks_report(heap->debug);
+    }
+    zend_mm_block_table_clear(&heap->debug->blocks);
+}
+
+void zend_mm_debug_end(zend_mm_heap *heap, bool silent)
+{
+    zend_mm_debug_reset(heap, silent);
+    free(heap->debug);
+    heap->debug = NULL;
+}

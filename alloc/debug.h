@@ -1,0 +1,62 @@
+/* debug: ZEND_MM_DEBUG: blocks are remembered with where they were allocated, filled, padded and
+ * checked.
+ *
+ *   +---------+-----------------+---------+
+ *   | padding | block           | padding |      one block of the heap below
+ *   +---------+-----------------+---------+
+ */
+#ifndef TSRMALLOC_DEBUG_H
+#define TSRMALLOC_DEBUG_H
+
+#include "alloc/block_table.h"
+#include "alloc/heap.h"
+
+#define ZEND_MM_NO_POISON (-1)
+#define ZEND_MM_PAD_BYTE 0xA7
+
+typedef struct zend_mm_debug_settings {
+    int poison_alloc, poison_free;  /* a byte, or ZEND_MM_NO_POISON */
+    size_t padding;                 /* bytes on each side of a block */
+    bool check_freelists;           /* the whole heap, at each request end */
+    bool reports_leaks;
+    bool takes_backtraces;
+} zend_mm_debug_settings;
+
+/* Owner only; the settings are const while the heap lives. */
+typedef struct zend_mm_debug {
+    zend_mm_debug_settings settings;
+    zend_mm_block_table blocks;
+    char script_name[256];          /* for leak reports */
+} zend_mm_debug;
+
+/* Debug `heap` from now on; it has no blocks yet. false: no memory. */
+bool zend_mm_debug_start(zend_mm_heap *heap, const zend_mm_debug_settings *settings);
+
+/* As the functions of heap.h. An address that is no live block ends the process. */
+void *zend_mm_debug_alloc(zend_mm_heap *heap, size_t alignment, size_t size);
+void zend_mm_debug_free(zend_mm_heap *heap, void *block);
+void *zend_mm_debug_realloc(zend_mm_heap *heap, void *block, size_t size, size_t copy_size);
+size_t zend_mm_debug_size(const zend_mm_heap *heap, const void *block);
+
+/* What was asked for; 0 for anything else than a live block. */
+size_t zend_mm_debug_find_size(const zend_mm_heap *heap, const void *block);
+
+/* The request ends: check, report leaks unless silent, and forget the blocks. */
+void zend_mm_debug_reset(zend_mm_heap *heap, bool silent);
+void zend_mm_debug_end(zend_mm_heap *heap, bool silent);
+
+/* Is the padding of a live block as it was made? */
+typedef enum zend_mm_padding_damage {
+    ZEND_MM_PADDING_INTACT,
+    ZEND_MM_PADDING_BEFORE,         /* written before the block's start */
+    ZEND_MM_PADDING_BEHIND,         /* written beyond its end */
+} zend_mm_padding_damage;
+zend_mm_padding_damage zend_mm_debug_padding(const zend_mm_debug *debug,
+    const zend_mm_block_record *record);
+
+/* ---- leaks.c ---- */
+
+/* Report every block of the table, in the words of Zend MM. */
+void zend_mm_leaks_report(const zend_mm_debug *debug);
+
+#endif

@@ -1,0 +1,92 @@
+/* The tables beside the heap: what is known of live blocks, and which slots are live. */
+#include "config.h"
+
+#include <criterion/criterion.h>
+
+#include "alloc/block_table.h"
+#include "alloc/live_bits.h"
+#include "tests/support/random.h"
+
+#define COUNT 4000
+
+TestSuite(block_table, .timeout = 60);
+
+static char memory[COUNT * 8];
+
+Test(block_table, an_empty_table_knows_nothing)
+{
+    zend_mm_block_table table = { 0 };
+    cr_assert_null(zend_mm_block_table_find(&table, memory));
+    cr_assert_null(zend_mm_block_table_find(&table, NULL));
+    zend_mm_block_table_clear(&table);
+}
+
+Test(block_table, a_record_is_found_until_it_is_removed)
+{
+    zend_mm_block_table table = { 0 };
+    zend_mm_block_table_insert(&table, memory)->size = 7;
+    zend_mm_block_record *record = zend_mm_block_table_find(&table, memory);
+    cr_assert(record != NULL && record->size == 7 && record->block == memory);
+    cr_assert_null(zend_mm_block_table_find(&table, memory + 8));
+    zend_mm_block_table_remove(&table, record);
+    cr_assert_null(zend_mm_block_table_find(&table, memory));
+    cr_assert_eq(table.count, 0u);
+    zend_mm_block_table_clear(&table);
+}
+
+Test(block_table, random_inserts_and_removals_agree_with_a_plain_array)
+{
+    static bool is_in[COUNT];
+    zend_mm_block_table table = { 0 };
+    uint64_t seed = 1;
+    size_t count = 0;
+    for (int step = 0; step < 100000; step++) {
+        size_t index = random_below(&seed, COUNT);
+        zend_mm_block_record *record = zend_mm_block_table_find(&table, memory + index * 8);
+        cr_assert_eq(record != NULL, is_in[index]);
+        if (record != NULL) {
+            cr_assert_eq(record->size, index);
+            zend_mm_block_table_remove(&table, record);
+            count--;
+        } else {
+            zend_mm_block_table_insert(&table, memory + index * 8)->size = index;
+            count++;
+        }
+        is_in[index] = !is_in[index];
+        cr_assert_eq(table.count, count);
+    }
+    for (size_t index = 0; index < COUNT; index++) {
+        cr_assert_eq(zend_mm_block_table_find(&table, memory + index * 8) != NULL, is_in[index]);
+    }
+    zend_mm_block_table_clear(&table);
+    cr_assert_eq(table.capacity, 0u);
+}
+
+/* ---- live bits ---- */
+
+static void *slot_at(uintptr_t number, size_t index)
+{
+    return (void *)(number * 2 * 1024 * 1024 + index * 8);
+}
+
+Test(block_table, the_bits_of_neighbours_and_of_other_segments_are_apart)
+{
+    zend_mm_live_bits live = { 0 };
+    cr_assert_not(zend_mm_live_bits_is_set(&live, slot_at(5, 0)));
+    zend_mm_live_bits_clear(&live, slot_at(5, 0));
+    for (uintptr_t number = 1; number <= 100; number++) {
+        cr_assert(zend_mm_live_bits_set(&live, slot_at(number, number * 7)));
+    }
+    for (uintptr_t number = 1; number <= 100; number++) {
+        for (size_t index = 0; index < 1000; index++) {
+            cr_assert_eq(zend_mm_live_bits_is_set(&live, slot_at(number, index)),
+                index == number * 7);
+        }
+    }
+    zend_mm_live_bits_clear(&live, slot_at(50, 350));
+    cr_assert_not(zend_mm_live_bits_is_set(&live, slot_at(50, 350)));
+    cr_assert(zend_mm_live_bits_set(&live, slot_at(50, 262143)));
+    cr_assert(zend_mm_live_bits_is_set(&live, slot_at(50, 262143)));
+    zend_mm_live_bits_free(&live);
+    cr_assert_not(zend_mm_live_bits_is_set(&live, slot_at(1, 7)));
+}
