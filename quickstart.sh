@@ -7,6 +7,8 @@ usage() {
 usage: ./quickstart.sh          install what is missing, build in build/, run tsrmalloc-cli
        ./quickstart.sh check    the same, then the tests instead of tsrmalloc-cli
        ./quickstart.sh bench    the same, then the benchmark, about a quarter of an hour
+       ./quickstart.sh check-win32
+                                build for Windows and Linux in build-win32/, compare what both do
        ./quickstart.sh --help
 
 Run again, it does only what is left to do. Packages are installed on Debian and Ubuntu, by root or
@@ -22,6 +24,8 @@ packages="gcc libc6-dev make autoconf automake libtool pkg-config"
 packages="$packages libck-dev libcriterion-dev zlib1g-dev"
 # What bench measures against, and what draws its pictures. It runs without, and says so.
 bench_packages="libphp8.2-embed libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 gnuplot-nox"
+# The compiler for Windows, and what runs its programs.
+win32_packages="gcc-mingw-w64-x86-64 wine64"
 
 say() { echo "quickstart: $*"; }
 fail() {
@@ -79,14 +83,17 @@ Install what your system calls them, then run this again."
     say "everything needed is there"
 }
 
-# build: autogen and configure only when their result is missing, older than what it is made
-# from, or for other flags.
-build() {
+# make_configure: only when it is missing, or older than what it is made from.
+make_configure() {
     changed=$(find configure.ac m4 -name '*.[am][c4]' -newer configure 2>/dev/null || true)
     if [ ! -f configure ] || [ ! -f build-aux/ltmain.sh ] || [ -n "$changed" ]; then
         say "making configure (autogen.sh)"
         ./autogen.sh >autogen.log 2>&1 || { cat autogen.log >&2; fail "autogen.sh failed"; }
     fi
+}
+
+# build: configure only when its result is missing, or for other flags.
+build() {
     mkdir -p build
     flags="${CONFIGURE_FLAGS-} CC=${CC-} CFLAGS=${CFLAGS-}"
     if [ ! -f build/Makefile ] || [ "$flags" != "$(cat build/quickstart.flags 2>/dev/null)" ]; then
@@ -104,6 +111,7 @@ case ${1-} in
     '') goal=run ;;
     check) goal=check ;;
     bench) goal=bench; packages="$packages $bench_packages" ;;
+    check-win32) goal=check-win32; packages="$packages $win32_packages" ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 64 ;;
 esac
@@ -114,6 +122,10 @@ if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; 
     install_packages
 else
     name_packages
+fi
+make_configure
+if [ $goal = check-win32 ]; then
+    exec tests/win32/check.sh build-win32
 fi
 build
 

@@ -28,7 +28,7 @@ dnl The optimisation level is a default of CFLAGS (-g -O2 from AC_PROG_CC) and s
 AC_DEFUN([TSRMALLOC_COMPILER_FLAGS], [
 TSRMALLOC_CFLAGS=
 TSRMALLOC_CHECK_CFLAG([-std=gnu11], [TSRMALLOC_CFLAGS])
-TSRMALLOC_CHECK_CFLAG([-pthread], [TSRMALLOC_CFLAGS])
+AS_IF([test $tsrmalloc_windows = no], [TSRMALLOC_CHECK_CFLAG([-pthread], [TSRMALLOC_CFLAGS])])
 TSRMALLOC_CHECK_CFLAG([-fvisibility=hidden], [TSRMALLOC_CFLAGS])
 TSRMALLOC_CHECK_CFLAG([-fno-semantic-interposition], [TSRMALLOC_CFLAGS])
 dnl All TLS of the library fits the static TLS that a late dlopen may draw on.
@@ -41,7 +41,10 @@ AS_IF([test "x$enable_werror" != xno], [TSRMALLOC_WARNINGS="$TSRMALLOC_WARNINGS 
 
 TSRMALLOC_LDFLAGS=
 dnl A thread that ends after dlclose would run a key destructor that is no longer mapped.
-TSRMALLOC_CHECK_LDFLAG([-Wl,-z,nodelete], [TSRMALLOC_LDFLAGS])
+AS_IF([test $tsrmalloc_windows = no],
+    [TSRMALLOC_CHECK_LDFLAG([-Wl,-z,nodelete], [TSRMALLOC_LDFLAGS])],
+    [dnl A DLL resolves every symbol when it is linked; it pins itself, see tsrm/os_win32.c.
+    TSRMALLOC_LDFLAGS="-no-undefined -static-libgcc"])
 
 AS_IF([test -n "$SANITIZE_CFLAGS"], [
     AC_MSG_CHECKING([whether $CC links with -fsanitize=$enable_sanitize])

@@ -5,7 +5,7 @@ AS_CASE([" $tsrmalloc_missing "], [*" $1 "*], [], [tsrmalloc_missing="$tsrmalloc
 
 dnl TSRMALLOC_DEPENDENCIES: looks for everything before it complains, so that one run of configure
 dnl names every missing package. Criterion is needed by `make check` only and never stops configure
-dnl by itself.
+dnl by itself. For Windows only the library is built: it needs Concurrency Kit's headers alone.
 AC_DEFUN([TSRMALLOC_DEPENDENCIES], [
 tsrmalloc_missing=
 
@@ -13,6 +13,23 @@ AC_CHECK_HEADERS([ck_pr.h ck_ring.h ck_stack.h ck_sequence.h], [],
     [TSRMALLOC_NEED([libck-dev])], [AC_INCLUDES_DEFAULT])
 
 ZLIB_LIBS=
+CRITERION_LIBS=
+tsrmalloc_unit_tests="no: only tests/win32 runs on Windows"
+AS_IF([test $tsrmalloc_windows = no], [TSRMALLOC_POSIX_DEPENDENCIES])
+
+AS_IF([test -n "$tsrmalloc_missing"], [
+    AS_IF([test -z "$CRITERION_LIBS"], [TSRMALLOC_NEED([libcriterion-dev])])
+    AC_MSG_ERROR([dependencies are missing. On Debian or Ubuntu:
+    apt-get install$tsrmalloc_missing])
+])
+
+AM_CONDITIONAL([HAVE_CRITERION], [test -n "$CRITERION_LIBS"])
+AC_SUBST([ZLIB_LIBS])
+AC_SUBST([CRITERION_LIBS])
+])
+
+dnl TSRMALLOC_POSIX_DEPENDENCIES: what programs and tests need beside.
+AC_DEFUN([TSRMALLOC_POSIX_DEPENDENCIES], [
 AC_CHECK_HEADER([zlib.h],
     [AC_CHECK_LIB([z], [gzread], [ZLIB_LIBS=-lz], [TSRMALLOC_NEED([zlib1g-dev])])],
     [TSRMALLOC_NEED([zlib1g-dev])])
@@ -24,7 +41,6 @@ AC_SEARCH_LIBS([pthread_create], [pthread], [],
     [AC_MSG_ERROR([POSIX threads are needed])])
 AC_SEARCH_LIBS([dlopen], [dl], [], [])
 
-CRITERION_LIBS=
 tsrmalloc_unit_tests="yes (Criterion)"
 AC_CHECK_HEADER([criterion/criterion.h],
     [AC_CHECK_LIB([criterion], [criterion_initialize], [CRITERION_LIBS=-lcriterion])])
@@ -32,14 +48,4 @@ AS_IF([test -z "$CRITERION_LIBS"],
     [tsrmalloc_unit_tests="no: make check needs Criterion (apt-get install libcriterion-dev)"],
     [test "$tsrmalloc_tsan" = 1],
     [tsrmalloc_unit_tests="no: Criterion does not run under ThreadSanitizer"])
-
-AS_IF([test -n "$tsrmalloc_missing"], [
-    AS_IF([test -z "$CRITERION_LIBS"], [TSRMALLOC_NEED([libcriterion-dev])])
-    AC_MSG_ERROR([dependencies are missing. On Debian or Ubuntu:
-    apt-get install$tsrmalloc_missing])
-])
-
-AM_CONDITIONAL([HAVE_CRITERION], [test -n "$CRITERION_LIBS"])
-AC_SUBST([ZLIB_LIBS])
-AC_SUBST([CRITERION_LIBS])
 ])

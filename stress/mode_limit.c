@@ -1,0 +1,165 @@
+/* mode_limit: requests that hit their memory limit again and again: by growing, by recursion, and
+ * through the functions that give NULL.
+ * Owns        the limit of each worker's heap.
+ * Thread      the worker itself.
+ * Invariants  I1  what was allocated before a refusal is intact after it
+ * Failure     stress_fail().
+ * Tests       tests/stress/tool.sh */
+#include "config.h"
+
+#include <string.h>
+
+#include "stress/stress.h"
+
+enum { MOST_DEPTH = 120, MOST_LIMIT = 12 * 1024 * 1024 };
+
+typedef struct attempt {
+    size_t limit;
+    size_t asked_size;          /* of the call that may be refused */
+    size_t depth;               /* of the recursion */
+} attempt;
+
+static _Thread_local attempt tried;
+
+static bool enter(stress_worker *worker)
+{
+    worker->profile.huge_share = 200;
+    return true;
+}
+
+static void set_limit(stress_worker *worker)
+{
+    size_t most = worker->run->options->memory_limit;
+    size_t span = most < MOST_LIMIT ? most : MOST_LIMIT;
+    size_t limit = worker->fresh_size + stress_below(&worker->random, span);
+    limit = limit < most ? limit : most;
+    stress_expect(worker, zend_set_memory_limit(limit), "a limit above the real size was refused");
+    stress_expect(worker, !zend_set_memory_limit(worker->fresh_size - 1),
+        "a limit below the real size was accepted");
+    tried.limit = limit;
+}
+
+/* The message has the limit and the size; and there really was no room. */
+static void check_refusal(stress_worker *worker)
+{
+    char message[sizeof worker->error.message];
+    size_t segment = ZEND_MM_SEGMENT_SIZE;
+    size_t needed = (tried.asked_size + segment - 1) / segment * segment + 2 * worker->fresh_size;
+    snprintf(message, sizeof message,
+        "Allowed memory size of %zu bytes exhausted (tried to allocate %zu bytes)", tried.limit,
+        tried.asked_size);
+    stress_expect(worker, worker->error.count == 1, "a bailout came without its one error");
+    stress_expect(worker, worker->error.kind == ZEND_MM_ERROR_LIMIT, "the error is of another kind");
+    if (strcmp(worker->error.message, message) != 0) {
+        stress_fail(worker, "the error is '%s' and not '%s'", worker->error.message, message);
+    }
+    stress_expect(worker, stress_usage(1) + needed > tried.limit, "refused, but there was room");
+}
+
+static void allocate(stress_worker *worker)
+{
+    tried.asked_size = stress_random_size(worker);
+    void *block = emalloc(tried.asked_size);
+    stress_blocks_add(worker, block, tried.asked_size);
+}
+
+static void fill(stress_worker *worker)
+{
+    while (worker->blocks.count < worker->profile.count_max && !stress_stops(worker)) {
+        allocate(worker);
+    }
+}
+
+/* Each level holds a block; the deepest bails out, unless the limit did before. Now and then all
+ * levels return. */
+static void recurse(stress_worker *worker)
+{
+    volatile unsigned char frame[256];
+    frame[0] = (unsigned char)tried.depth;
+    allocate(worker);
+    if (tried.depth == 0 || worker->blocks.count >= worker->profile.count_max) {
+        zend_bailout();
+    }
+    tried.depth--;
+    if (stress_once_in(&worker->random, 300)) {
+        return;
+    }
+    recurse(worker);
+    frame[255] = frame[0];
+}
+
+static void grow_one(stress_worker *worker)
+{
+    allocate(worker);
+    for (;;) {
+        size_t index = worker->blocks.count - 1;
+        stress_block *block = &worker->blocks.list[index];
+        tried.asked_size = block->asked_size * 2 + 64;
+        void *moved = erealloc(block->address, tried.asked_size);
+        stress_expect(worker, stress_block_matches(block, moved, block->asked_size),
+            "a growing block lost its contents");
+        stress_blocks_replace(worker, index, moved, tried.asked_size);
+    }
+}
+
+/* The functions that give NULL: the heap is as before. */
+static void be_refused_quietly(stress_worker *worker)
+{
+    size_t size = tried.limit < SIZE_MAX / 2 ? tried.limit + 1 : SIZE_MAX / 2;
+    stress_expect(worker, zend_mm_try_alloc(zend_mm_get_heap(), size) == NULL,
+        "a block larger than the limit was allocated");
+    if (worker->blocks.count > 0) {
+        const stress_block *block = &worker->blocks.list[0];
+        stress_expect(worker, erealloc_recoverable(block->address, size) == NULL,
+            "a block grew above the limit");
+    }
+    worker->counters.refusal_count += 2;
+    stress_expect(worker, worker->error.count == 0, "a recoverable call reported an error");
+}
+
+static void operate(stress_worker *worker)
+{
+    static void (*const ways[])(stress_worker *) = { fill, recurse, grow_one };
+    size_t way = stress_below(&worker->random, 3);
+    if (!worker->run->exact) {      /* calls are passed on: there is no limit to hit */
+        stress_mix_steps(worker, 50);
+        return;
+    }
+    if (stress_usage(1) != worker->fresh_size) {    /* an operation was left by a bailout */
+        stress_end_request(worker);
+    }
+    set_limit(worker);
+    tried.depth = stress_below(&worker->random, MOST_DEPTH);
+    stress_mix_steps(worker, stress_below(&worker->random, 50));
+    if (stress_protected(worker, ways[way])) {
+        worker->counters.refusal_count++;
+        if (worker->error.count != 0 || ways[way] != recurse) {
+            check_refusal(worker);
+        }
+    }
+    worker->error.count = 0;
+    stress_check_everything(worker);
+    stress_check_accounting(worker, 0);
+    be_refused_quietly(worker);
+    if (worker->blocks.count > 0) {
+        stress_mix_free(worker, worker->blocks.count - 1);
+    }
+    stress_check_accounting(worker, 0);
+    stress_end_request(worker);
+}
+
+static void leave(stress_worker *worker)
+{
+    if (worker->run->exact) {
+        stress_expect(worker, zend_set_memory_limit(SIZE_MAX), "the limit cannot be lifted");
+    }
+}
+
+const stress_mode stress_mode_limit = {
+    .name = "limit",
+    .summary = "memory limits are hit all the time, also from deep recursion",
+    .may_fail = true,
+    .enter = enter,
+    .leave = leave,
+    .operate = operate,
+};

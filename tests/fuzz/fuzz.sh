@@ -1,0 +1,31 @@
+#!/bin/sh
+# fuzz: libFuzzer or AFL++ on one harness, from its corpus; what it finds new is kept in the build
+# directory, so that a run that was interrupted goes on.
+# usage: fuzz.sh HARNESS SECONDS [libfuzzer|afl]     in a build directory made by configure
+set -eu
+
+harness=$1
+seconds=$2
+fuzzer=${3:-libfuzzer}
+source=$(cd "$(dirname "$0")/../.." && pwd)
+work=fuzz-$fuzzer/$harness
+mkdir -p "$work/corpus"
+case $fuzzer in
+    libfuzzer) compiler=clang flags=-fsanitize=fuzzer,address,undefined ;;
+    afl) compiler=afl-clang-fast flags='-fsanitize=fuzzer' ;;
+    *) echo "fuzz.sh: $fuzzer: expected libfuzzer or afl" >&2; exit 64 ;;
+esac
+[ "$harness" != options ] || extra="$source/sapi_stubs/cli/options.c"
+# shellcheck disable=SC2086
+$compiler -std=gnu11 -pthread -g -O1 $flags -fno-sanitize-recover=undefined -DZTS -I. -I"$source" \
+    -I"$source/tsrm" -I"$source/alloc" -I"$source/sapi_stubs" "$source/tests/fuzz/$harness.c" \
+    ${extra:-} "$source/tests/support/model.c" "$source"/sapi_stubs/engine/*.c \
+    "$source"/sapi_stubs/*.c "$source"/alloc/*.c "$source"/tsrm/*.c -lz -o "$work/harness"
+if [ "$fuzzer" = libfuzzer ]; then
+    exec "$work/harness" -max_total_time="$seconds" -artifact_prefix="$work/" -verbosity=1 \
+        -close_fd_mask=2 "$work/corpus" "$source/tests/fuzz/corpus/$harness"
+fi
+input=$source/tests/fuzz/corpus/$harness
+[ ! -d "$work/afl/default" ] || input=-
+AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 \
+    exec afl-fuzz -V "$seconds" -i "$input" -o "$work/afl" -- "$work/harness"
