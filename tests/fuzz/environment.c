@@ -34,8 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_EXPECT(setenv("USE_ZEND_ALLOC", text, 1) == 0);
     FUZZ_EXPECT(zend_mm_environment_use_zend_alloc() == (value != 0));
     if (plain >= 0) {
-        text[size] = 'k';
-        text[size + 1] = '\0';
+        memcpy(text + strlen(text), "k", sizeof "k");
         FUZZ_EXPECT(zend_mm_parse_size(text) == plain * 1024);
     }
     return 0;

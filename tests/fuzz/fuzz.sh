@@ -22,7 +22,10 @@ $compiler -std=gnu11 -pthread -g -O1 $flags -fno-sanitize-recover=undefined -DZT
     ${extra:-} "$source/tests/support/model.c" "$source"/sapi_stubs/engine/*.c \
     "$source"/sapi_stubs/*.c "$source"/alloc/*.c "$source"/tsrm/*.c -lz -o "$work/harness"
 if [ "$fuzzer" = libfuzzer ]; then
-    exec "$work/harness" -max_total_time="$seconds" -artifact_prefix="$work/" -verbosity=1 \
+    # The heap of `operations` lives as long as the process, and LeakSanitizer cannot see into it.
+    leaks=1
+    [ "$harness" != operations ] || leaks=0
+    exec "$work/harness" -detect_leaks=$leaks -max_total_time="$seconds" -artifact_prefix="$work/" -verbosity=1 \
         -close_fd_mask=2 "$work/corpus" "$source/tests/fuzz/corpus/$harness"
 fi
 input=$source/tests/fuzz/corpus/$harness

@@ -19,7 +19,7 @@ static model blocks;
 static size_t size_from(uint8_t class, uint8_t value)
 {
     static const size_t steps[] = { 1, 8, 13, ZEND_MM_PAGE_SIZE / 3, 3 * ZEND_MM_PAGE_SIZE,
-        ZEND_MM_SEGMENT_SIZE / 100 };
+        ZEND_MM_SEGMENT_SIZE / 1000 };
     return (class % 32 == 31 ? ZEND_MM_SEGMENT_SIZE : 0) + value * steps[class % 6];
 }
 

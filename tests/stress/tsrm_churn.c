@@ -31,10 +31,16 @@ static void dtor(void *resource, void ***tsrm_ls)
     dtor_count++;
 }
 
+static pthread_barrier_t all_live;
+static bool is_meeting;         /* written while no thread runs */
+
 static void *body(void *ends_by_itself)
 {
     CHECK(ts_resource(big_id) != NULL);
     CHECK(ts_resource(small_id) != NULL);
+    if (is_meeting) {
+        pthread_barrier_wait(&all_live);
+    }
     if (ends_by_itself == NULL) {
         ts_free_thread();
     }
@@ -81,7 +87,11 @@ int main(int argc, char **argv)
     tsrm_begin();
     CHECK(ts_allocate_id(&big_id, RESOURCE_SIZE, ctor, dtor) != 0);
     CHECK(ts_allocate_id(&small_id, 1, NULL, NULL) != 0);
+    /* As many threads at once as there can be, whatever the machine's load. */
+    CHECK(pthread_barrier_init(&all_live, NULL, AT_ONCE) == 0);
+    is_meeting = true;
     churn(AT_ONCE * 10);
+    is_meeting = false;
     entry_count = tsrm_registry.entry_count;
     table_size = tsrm_thread_table_size();
     rss_before = rss_size();
