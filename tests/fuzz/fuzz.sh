@@ -25,7 +25,7 @@ if [ "$fuzzer" = libfuzzer ]; then
     # The heap of `operations` lives as long as the process, and LeakSanitizer cannot see into it.
     leaks=1
     [ "$harness" != operations ] || leaks=0
-    exec "$work/harness" -detect_leaks=$leaks -max_total_time="$seconds" -artifact_prefix="$work/" -verbosity=1 \
+    ASAN_OPTIONS=detect_leaks=$leaks exec "$work/harness" -max_total_time="$seconds" -artifact_prefix="$work/" -verbosity=1 \
         -close_fd_mask=2 "$work/corpus" "$source/tests/fuzz/corpus/$harness"
 fi
 input=$source/tests/fuzz/corpus/$harness
