@@ -45,14 +45,15 @@ link_ck_headers() {
 }
 
 # build NAME TARGETS CONFIGURE_ARGUMENT...: in a directory of its own, configured once; make does
-# that again when configure has changed.
+# that again when configure has changed. Builds for one system share what configure finds.
 build() {
     directory=$builds/$1
     targets=$2
     shift 2
     mkdir -p "$directory"
+    case " $* " in *" --host="*) cache=$builds/windows.cache ;; *) cache=$builds/linux.cache ;; esac
     if [ ! -f "$directory/Makefile" ]; then
-        (cd "$directory" && "$source_dir/configure" --enable-werror "$@" >configure.log 2>&1) ||
+        (cd "$directory" && "$source_dir/configure" --cache-file="$cache" --enable-werror "$@" >configure.log 2>&1) ||
             { tail -n 20 "$directory/configure.log" >&2; fail "configure $* failed"; }
     fi
     say "building in $directory"
