@@ -69,12 +69,18 @@ static void call(uint8_t kind, uint8_t class, uint8_t value)
     }
 }
 
+static void end_heap(void)
+{
+    (void)alloc_end();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int started;
     if (!started) {
         started = 1;
         alloc_begin();
+        FUZZ_EXPECT(atexit(end_heap) == 0);
     }
     for (size_t count = 0; size >= 3 && count < CALL_COUNT_MAX; count++) {
         uint8_t kind = fuzz_byte(&data, &size), class = fuzz_byte(&data, &size);
