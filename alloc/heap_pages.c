@@ -16,10 +16,9 @@
 #include "alloc/os.h"
 #include "alloc/segment_pool.h"
 
-/* Huge pages behind a segment cost some 0.3 ms, once, so a request end does a few; and only behind those
- * whose pages are nearly all in use, so that they cost no memory. */
+/* Huge pages behind a segment cost some 0.3 ms, once, so a request end does a few. Only behind segments
+ * that are full at a request end they would cost no memory, and gain nothing on most traces. */
 #define COLLAPSE_MAX 8u
-#define COLLAPSE_FREE_PAGES_MAX (ZEND_MM_PAGE_COUNT / 16)
 /* A heap that has ended the start-up and one request has more of them to come: a program that runs
  * one request would pay for nothing. */
 #define WORKER_RESET_COUNT 2u
@@ -209,10 +208,10 @@ void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap)
     }
     uint64_t start = zend_mm_os_now();
     unsigned int left = COLLAPSE_MAX;
-    for (uint32_t number = 0; number < heap->free_runs.table.end && left > 0; number++) {
+    /* Not behind the last one, which may be nearly empty. */
+    for (uint32_t number = 0; number + 1 < heap->free_runs.table.end && left > 0; number++) {
         zend_mm_segment *segment = info_at(heap, number)->segment;
-        if (segment != NULL && !segment->has_huge_pages
-                && info_at(heap, number)->free_page_count <= COLLAPSE_FREE_PAGES_MAX) {
+        if (segment != NULL && !segment->has_huge_pages) {
             zend_mm_os_collapse_huge_pages(segment, ZEND_MM_SEGMENT_SIZE);
             segment->has_huge_pages = true;
             left--;
