@@ -22,6 +22,9 @@
 /* A heap that has ended the start-up and one request has more of them to come: a program that runs
  * one request would pay for nothing. */
 #define WORKER_RESET_COUNT 2u
+/* From so many segments on, the next one is huge from the start: that pays for blocks that are written;
+ * of blocks that are not, the whole segment becomes resident when one of its pages does. */
+#define LARGE_HEAP_COUNT 8u
 
 static uint32_t segments_per_unit(const zend_mm_heap *heap)
 {
@@ -86,6 +89,10 @@ static void *obtain_unit(zend_mm_heap *heap)
     }
     if (heap->pool != NULL) {
         zend_mm_pool_count(heap->pool, 1);
+        if (heap->segment_count >= LARGE_HEAP_COUNT) {
+            zend_mm_os_advise_huge_pages(unit, ZEND_MM_SEGMENT_SIZE);
+            ((zend_mm_segment *)unit)->has_huge_pages = true;
+        }
     }
     return unit;
 }
