@@ -16,8 +16,7 @@
 #include "alloc/os.h"
 #include "alloc/segment_pool.h"
 
-/* Huge pages behind a segment cost some 0.3 ms, once, so a request end does a few. Only behind segments
- * that are full at a request end they would cost no memory, and gain nothing on most traces. */
+/* Huge pages behind a segment cost some 0.3 ms, once, so a request end does a few. */
 #define COLLAPSE_MAX 8u
 /* A heap that has ended the start-up and one request has more of them to come: a program that runs
  * one request would pay for nothing. */

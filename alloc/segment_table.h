@@ -43,6 +43,8 @@ typedef struct zend_mm_segment_info {
     uint32_t next_unused;               /* of the unit that began here and is gone */
 } zend_mm_segment_info;
 
+_Static_assert(sizeof(zend_mm_segment_info) == 448, "as the comments and docs/architecture.md say");
+
 /* Owner only. */
 typedef struct zend_mm_segment_table {
     uint64_t large_free_bitmap;
