@@ -1,0 +1,10 @@
+# tsrmalloc-fpm. What needs neither sockets nor threads is a library of its own, for the tests.
+
+noinst_LTLIBRARIES += libtsrmalloc-fpm.la
+libtsrmalloc_fpm_la_SOURCES = \
+	sapi_stubs/fpm/fastcgi.h \
+	sapi_stubs/fpm/fastcgi_params.h \
+	sapi_stubs/fpm/fastcgi_output.h \
+	sapi_stubs/fpm/fastcgi_output.c \
+	sapi_stubs/fpm/status.h \
+	sapi_stubs/fpm/access_log.h
