@@ -18,6 +18,7 @@ if !WINDOWS
 noinst_LTLIBRARIES += libtsrmalloc-engines.la
 libtsrmalloc_engines_la_SOURCES = \
 	sapi_stubs/engine/engine.h \
+	sapi_stubs/engine/interrupt.c \
 	sapi_stubs/engine/line_reader.h \
 	sapi_stubs/engine/line_reader.c \
 	sapi_stubs/engine/trace.h \

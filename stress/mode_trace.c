@@ -58,7 +58,8 @@ static bool begin(stress_run *run)
     }
     run->state = loaded;
     for (size_t index = 0; index < run->options->trace_count; index++) {
-        void *program = trace_engine.load(run->options->traces[index], error, sizeof error);
+        const engine_script script = { .path = run->options->traces[index], .file = -1 };
+        void *program = trace_engine.load(&script, error, sizeof error);
         if (program == NULL) {
             fprintf(stderr, "tsrmalloc-stress: %s\n", error);
             end(run);
@@ -98,7 +99,7 @@ static void leave(stress_worker *worker)
 static void play(stress_worker *worker)
 {
     player *own = worker->state;
-    if (!trace_engine.run(own->runner, own->next_request)) {
+    if (trace_engine.run(own->runner, own->next_request, NULL) != ENGINE_DONE) {
         stress_fail(worker, "%s", trace_engine.runner_error(own->runner));
     }
 }
@@ -120,7 +121,7 @@ static void operate(stress_worker *worker)
         }
     }
     worker->counters.allocation_count += trace_engine.operation_count(own->runner);
-    trace_engine.end_request(own->runner);
+    (void)trace_engine.end_request(own->runner);
     stress_end_request(worker);
     own->next_request = (own->next_request + 1) % own->request_count;
 }

@@ -69,7 +69,7 @@ typedef struct cli_job {
     void **programs;
     size_t program_count;
     size_t repeat_count;
-    engine_check check;
+    unsigned int flags;         /* ENGINE_* of runner_new() */
 } cli_job;
 
 /* Reset times kept for the median: the last so many requests of a worker. */

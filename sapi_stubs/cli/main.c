@@ -108,7 +108,8 @@ static bool load_files(const cli_options *options, cli_job *job)
         return false;
     }
     for (size_t index = 0; index < options->file_count; index++) {
-        void *program = job->engine->load(options->files[index], error, sizeof(error));
+        const engine_script script = { .path = options->files[index], .file = -1 };
+        void *program = job->engine->load(&script, error, sizeof(error));
         if (program == NULL) {
             fprintf(stderr, "tsrmalloc-cli: %s\n", error);
             unload_files(job);
@@ -179,7 +180,7 @@ static int run(const cli_options *options)
     cli_job job = {
         .engine = &trace_engine,
         .repeat_count = options->repeat_count,
-        .check = options->verify ? ENGINE_CHECK_CONTENT : ENGINE_CHECK_NOTHING,
+        .flags = options->verify ? ENGINE_CHECK_CONTENT : ENGINE_CHECK_NOTHING,
     };
     if (!load_files(options, &job)) {
         return CLI_EXIT_FILE;

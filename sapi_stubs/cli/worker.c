@@ -53,22 +53,22 @@ static void note_status(cli_worker *worker, int status)
     }
 }
 
-/* The work of one request. false: a block's content had changed; nothing more can be trusted. */
-static bool run_protected(const sapi_engine *engine, void *runner, size_t request_index TSRMLS_DC)
+static engine_result run_protected(const sapi_engine *engine, void *runner, size_t request_index
+    TSRMLS_DC)
 {
-    volatile bool intact = true;
+    volatile engine_result result = ENGINE_NO_MEMORY;
     zend_try {
-        intact = engine->run(runner, request_index);
+        result = engine->run(runner, request_index, NULL);
     } zend_catch {
         SG(unclean_shutdown) = true;
     } zend_end_try();
-    return intact;
+    return result;
 }
 
 static void end_protected(const sapi_engine *engine, void *runner TSRMLS_DC)
 {
     zend_try {
-        engine->end_request(runner);
+        (void)engine->end_request(runner);
     } zend_catch {
         SG(unclean_shutdown) = true;
     } zend_end_try();
@@ -91,10 +91,10 @@ static bool run_request(cli_worker *worker, void *runner, size_t request_index T
         return false;
     }
     uint64_t begin = cli_now();
-    bool intact = run_protected(engine, runner, request_index TSRMLS_CC);
+    engine_result result = run_protected(engine, runner, request_index TSRMLS_CC);
     uint64_t run_duration = cli_now() - begin;
     worker->operation_count += engine->operation_count(runner);
-    if (!intact) {
+    if (result == ENGINE_CORRUPT) {
         sapi_report(SAPI_LOG_ERROR, "%s", engine->runner_error(runner));
         note_status(worker, CLI_EXIT_SOFTWARE);
     }
@@ -102,7 +102,7 @@ static bool run_request(cli_worker *worker, void *runner, size_t request_index T
     note_status(worker, SG(exit_status));
     php_request_shutdown(TSRMLS_C);
     add_request(worker, run_duration TSRMLS_CC);
-    return intact;
+    return result != ENGINE_CORRUPT;
 }
 
 /* false: this worker stops. */
@@ -110,7 +110,7 @@ static bool run_program(cli_worker *worker, const void *program TSRMLS_DC)
 {
     const cli_job *job = worker->job;
     size_t request_count = job->engine->request_count(program);
-    void *runner = job->engine->runner_new(program, job->check);
+    void *runner = job->engine->runner_new(program, job->flags);
     if (runner == NULL) {
         sapi_report(SAPI_LOG_ERROR, "no memory for the table of blocks");
         note_status(worker, CLI_EXIT_SYSTEM);

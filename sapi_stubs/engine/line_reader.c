@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define QUOTE_SIZE 48
 #define GZIP_BUFFER_SIZE (128 * 1024)
@@ -81,7 +82,20 @@ static bool fail_read(line_reader *in)
 
 /* ---- reading ---- */
 
-bool line_reader_open(line_reader *in, const char *path, char *error, size_t error_size)
+static gzFile open_file(const char *path, int file)
+{
+    if (file == -1) {
+        return gzopen(path, "rb");
+    }
+    int own = dup(file);
+    gzFile opened = own >= 0 ? gzdopen(own, "rb") : NULL;
+    if (own >= 0 && opened == NULL) {
+        close(own);
+    }
+    return opened;
+}
+
+bool line_reader_open(line_reader *in, const char *path, int file, char *error, size_t error_size)
 {
     memset(in, 0, sizeof(*in));
     in->path = path;
@@ -89,7 +103,7 @@ bool line_reader_open(line_reader *in, const char *path, char *error, size_t err
     in->error_size = error_size;
     error[0] = '\0';
     errno = 0;
-    in->file = gzopen(path, "rb");
+    in->file = open_file(path, file);
     if (in->file == NULL) {
         snprintf(error, error_size, "%s: %s", path, strerror(errno != 0 ? errno : ENOMEM));
         return false;

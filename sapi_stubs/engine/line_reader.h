@@ -21,8 +21,9 @@ typedef struct line_reader {
     char buffer[LINE_READER_BUFFER_SIZE];
 } line_reader;
 
-/* false: the error is set, nothing is open. `path` and `error` must live as long as the reader. */
-bool line_reader_open(line_reader *in, const char *path, char *error, size_t error_size)
+/* Read `file`, which stays the caller's and open, or the file at `path` if `file` is -1. false: the
+ * error is set, nothing is open. `path` and `error` must live as long as the reader. */
+bool line_reader_open(line_reader *in, const char *path, int file, char *error, size_t error_size)
     __attribute__((warn_unused_result));
 void line_reader_close(line_reader *in);
 

@@ -51,6 +51,9 @@ typedef struct trace {
  * `PATH:LINE: found 'TEXT', expected WHAT`, or what the system said; *out is empty. */
 bool trace_read(const char *path, trace *out, char *error, size_t error_size)
     __attribute__((warn_unused_result));
+/* The same from a file that is open at its start and stays open; `path` names it. */
+bool trace_read_file(const char *path, int file, trace *out, char *error, size_t error_size)
+    __attribute__((warn_unused_result));
 void trace_free(trace *out);
 
 #endif

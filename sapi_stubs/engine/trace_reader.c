@@ -362,6 +362,11 @@ static bool read_ops(reader *in)
 
 bool trace_read(const char *path, trace *out, char *error, size_t error_size)
 {
+    return trace_read_file(path, -1, out, error, error_size);
+}
+
+bool trace_read_file(const char *path, int file, trace *out, char *error, size_t error_size)
+{
     bool good = false;
     memset(out, 0, sizeof(*out));
     reader *in = calloc(1, sizeof(*in));
@@ -371,7 +376,7 @@ bool trace_read(const char *path, trace *out, char *error, size_t error_size)
         goto done;
     }
     in->out = out;
-    if (!line_reader_open(&in->lines, path, error, error_size)) {
+    if (!line_reader_open(&in->lines, path, file, error, error_size)) {
         goto done;
     }
     good = read_header(in) && read_ops(in);

@@ -4,6 +4,7 @@
  * Invariants  I1  the trace was checked by trace_read: no op needs a test here
  *             I2  with tracking: an id is live exactly when its address is not NULL
  *             I3  with content checks: a live block holds the pattern of its seed, all of it
+ *             I4  an interrupt is looked for with tracking only: the plain loop is what is timed
  * Failure     zend_bailout() from the heap passes through; `current` says how far the run came.
  * Tests       tests/unit/trace_replay.c, tests/cli/storages.sh */
 #include "config.h"
@@ -31,7 +32,8 @@ typedef struct trace_runner {
     const trace_op *current;    /* op being done; behind a run: its end, or where it was left */
     bool finished;
     bool check_content;
-    bool free_live;             /* the heap's reset takes nothing back: not the built-in heap */
+    bool free_live;             /* no reset takes anything back: ENGINE_KEEP_HEAP, or not our heap */
+    engine_request *request;    /* of the run; may be NULL */
     void **blocks;              /* by id, for the plain loop; NULL with tracking */
     tracked_block *tracked;     /* by id; NULL without tracking */
     uint64_t sequence;          /* of fills, so that no two hold the same pattern */
@@ -119,6 +121,11 @@ static void fill(tracked_block *block)
     memcpy(block->address + words * sizeof(last), &last, block->size % sizeof(last));
 }
 
+static size_t line_of(const trace_runner *run, const trace_op *op)
+{
+    return run->program->header_line_count + (size_t)(op - run->program->ops) + 1;
+}
+
 static bool report_content(trace_runner *run, const trace_op *op, const tracked_block *block,
     size_t offset)
 {
@@ -128,7 +135,7 @@ static bool report_content(trace_runner *run, const trace_op *op, const tracked_
     snprintf(run->error, sizeof(run->error),
         "%s:%zu: block %u, %zu bytes at %p: byte %zu is 0x%02x, 0x%02x was written",
         run->program->path,
-        run->program->header_line_count + (size_t)(op - run->program->ops) + 1,
+        line_of(run, op),
         (unsigned int)(block - run->tracked), block->size, (void *)block->address, offset,
         block->address[offset], expected[offset % sizeof(word)]);
     return false;
@@ -163,7 +170,7 @@ static bool check_alignment(trace_runner *run, const trace_op *op, const tracked
     }
     snprintf(run->error, sizeof(run->error), "%s:%zu: block %u, %zu bytes at %p: not %zu-aligned",
         run->program->path,
-        run->program->header_line_count + (size_t)(op - run->program->ops) + 1,
+        line_of(run, op),
         (unsigned int)(block - run->tracked), block->size, (void *)block->address,
         ZEND_MM_ALIGNMENT);
     return false;
@@ -226,12 +233,22 @@ static bool check_live(trace_runner *run, const trace_op *op)
     return true;
 }
 
-static bool run_tracking(trace_runner *run, const trace_op *op)
+static bool is_stopped(const trace_runner *run)
+{
+    return run->request != NULL && engine_request_stop(run->request) != ENGINE_GO_ON;
+}
+
+static engine_result run_tracking(trace_runner *run, const trace_op *op)
 {
     const size_t *wide_sizes = run->program->wide_sizes;
     bool good = true;
     for (; good; op++) {
         run->current = op;
+        if (is_stopped(run)) {
+            snprintf(run->error, sizeof(run->error), "%s:%zu: stopped", run->program->path,
+                line_of(run, op));
+            return ENGINE_STOPPED;
+        }
         switch ((trace_op_kind)op->kind) {
         case TRACE_ALLOC:
             good = tracked_alloc(run, op, op->size);
@@ -249,22 +266,22 @@ static bool run_tracking(trace_runner *run, const trace_op *op)
             good = tracked_realloc(run, op, wide_sizes[op->size]);
             break;
         case TRACE_END:
-            return check_live(run, op);
+            return check_live(run, op) ? ENGINE_DONE : ENGINE_CORRUPT;
         }
     }
-    return false;
+    return ENGINE_CORRUPT;
 }
 
 /* ---- the engine ---- */
 
-static void *load(const char *path, char *error, size_t error_size)
+static void *load(const engine_script *script, char *error, size_t error_size)
 {
     trace *program = malloc(sizeof(*program));
     if (program == NULL) {
-        snprintf(error, error_size, "%s: no memory to hold the trace", path);
+        snprintf(error, error_size, "%s: no memory to hold the trace", script->path);
         return NULL;
     }
-    if (!trace_read(path, program, error, error_size)) {
+    if (!trace_read_file(script->path, script->file, program, error, error_size)) {
         free(program);
         return NULL;
     }
@@ -298,7 +315,7 @@ static void runner_free(void *runner)
     free(run);
 }
 
-static void *runner_new(const void *program, engine_check check)
+static void *runner_new(const void *program, unsigned int flags)
 {
     const trace *self = program;
     size_t count = self->id_count > 0 ? self->id_count : 1;
@@ -307,8 +324,8 @@ static void *runner_new(const void *program, engine_check check)
         return NULL;
     }
     run->program = self;
-    run->check_content = check == ENGINE_CHECK_CONTENT;
-    run->free_live = !is_zend_mm();
+    run->check_content = (flags & ENGINE_CHECK_CONTENT) != 0;
+    run->free_live = (flags & ENGINE_KEEP_HEAP) != 0 || !is_zend_mm();
     if (run->check_content || run->free_live) {
         run->tracked = calloc(count, sizeof(*run->tracked));
     } else {
@@ -321,26 +338,29 @@ static void *runner_new(const void *program, engine_check check)
     return run;
 }
 
-static bool run_request(void *runner, size_t request_index)
+static engine_result run_request(void *runner, size_t request_index, engine_request *request)
 {
     trace_runner *run = runner;
+    run->request = request;
     run->first = run->program->ops + run->program->request_first_ops[request_index];
     run->current = run->first;
     run->finished = false;
+    engine_result result = ENGINE_DONE;
     if (run->tracked == NULL) {
         run_plain(run, run->first);
-        run->finished = true;
     } else {
-        run->finished = run_tracking(run, run->first);
+        result = run_tracking(run, run->first);
     }
-    return run->finished;
+    run->finished = result == ENGINE_DONE;
+    return result;
 }
 
-static void end_request(void *runner)
+/* With ENGINE_KEEP_HEAP too nothing of the runner is left in the heap. */
+static bool end_request(void *runner)
 {
     trace_runner *run = runner;
     if (run->tracked == NULL) {
-        return;
+        return false;
     }
     for (size_t id = 0; id < run->program->id_count; id++) {
         if (run->free_live) {
@@ -348,6 +368,7 @@ static void end_request(void *runner)
         }
         run->tracked[id].address = NULL;
     }
+    return false;
 }
 
 static uint64_t operation_count(const void *runner)
@@ -359,6 +380,12 @@ static uint64_t operation_count(const void *runner)
 static const char *runner_error(const void *runner)
 {
     return ((const trace_runner *)runner)->error;
+}
+
+static int exit_status(const void *runner)
+{
+    (void)runner;
+    return 0;
 }
 
 const sapi_engine trace_engine = {
@@ -373,4 +400,5 @@ const sapi_engine trace_engine = {
     .end_request = end_request,
     .operation_count = operation_count,
     .runner_error = runner_error,
+    .exit_status = exit_status,
 };

@@ -113,11 +113,11 @@ static int run_request(void *runner, size_t request_index TSRMLS_DC)
 {
     CHECK(php_request_startup(TSRMLS_C) == SUCCESS);
     zend_try {
-        CHECK(trace_engine.run(runner, request_index));
+        CHECK(trace_engine.run(runner, request_index, NULL) == ENGINE_DONE);
     } zend_catch {
         SG(unclean_shutdown) = true;
     } zend_end_try();
-    trace_engine.end_request(runner);
+    CHECK(!trace_engine.end_request(runner));
     int status = SG(exit_status);
     php_request_shutdown(TSRMLS_C);
     CHECK(zend_memory_usage(0 TSRMLS_CC) == 0);
@@ -167,7 +167,8 @@ int main(void)
     snprintf(path, sizeof(path), "%s/tests/data/over_8m.zmt", source != NULL ? source : ".");
 
     CHECK_CASE("the process starts");
-    void *program = trace_engine.load(path, error, sizeof(error));
+    const engine_script script = { .path = path, .file = -1 };
+    void *program = trace_engine.load(&script, error, sizeof(error));
     if (!CHECK(program != NULL)) {
         puts(error);
         return check_summary();

@@ -76,7 +76,8 @@ static void *load_text(const char *text)
     cr_assert(file >= 0);
     cr_assert(write(file, text, strlen(text)) == (ssize_t)strlen(text));
     close(file);
-    void *program = trace_engine.load(path, error, sizeof(error));
+    engine_script script = { .path = path, .file = -1 };
+    void *program = trace_engine.load(&script, error, sizeof(error));
     unlink(path);
     cr_assert_not_null(program, "%s", error);
     return program;
@@ -90,10 +91,10 @@ static const char text[] =
 static void *program;
 static void *runner;
 
-static void start(engine_check check)
+static void start(unsigned int flags)
 {
     program = load_text(text);
-    runner = trace_engine.runner_new(program, check);
+    runner = trace_engine.runner_new(program, flags);
     cr_assert_not_null(runner);
 }
 
@@ -109,13 +110,13 @@ Test(trace_replay, a_request_makes_its_calls_and_no_others)
 {
     start(ENGINE_CHECK_NOTHING);
     cr_expect(trace_engine.request_count(program) == 2);
-    cr_expect(trace_engine.run(runner, 0));
-    trace_engine.end_request(runner);
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_DONE);
+    cr_expect_not(trace_engine.end_request(runner));
     cr_expect(trace_engine.operation_count(runner) == 6);
     cr_expect(fake.given_count == 4);
     cr_expect(fake.freed_count == 1);
-    cr_expect(trace_engine.run(runner, 1));
-    trace_engine.end_request(runner);
+    cr_expect(trace_engine.run(runner, 1, NULL) == ENGINE_DONE);
+    cr_expect_not(trace_engine.end_request(runner));
     cr_expect(trace_engine.operation_count(runner) == 3);
     cr_expect(fake.given_count == 5);
     cr_expect(fake.freed_count == 2);
@@ -126,7 +127,7 @@ Test(trace_replay, every_block_is_touched_at_both_ends_and_not_beyond)
 {
     start(ENGINE_CHECK_NOTHING);
     memset(fake.blocks, 0xee, sizeof(fake.blocks));
-    cr_expect(trace_engine.run(runner, 0));
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_DONE);
     cr_expect(fake.blocks[0] == 0 && fake.blocks[7] == 0 && fake.blocks[8] == 0xee);
     cr_expect(fake.blocks[63] == 0 && fake.blocks[64] == 0xee);
     cr_expect(fake.blocks[128] == 1 && fake.blocks[128 + 16] == 1 && fake.blocks[128 + 17] == 0xee);
@@ -137,7 +138,7 @@ Test(trace_replay, with_checks_every_byte_is_written_and_not_beyond)
 {
     start(ENGINE_CHECK_CONTENT);
     memset(fake.blocks, 0xee, sizeof(fake.blocks));
-    cr_expect(trace_engine.run(runner, 0));
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_DONE);
     size_t untouched = 0;
     for (size_t index = 0; index < 64; index++) {
         untouched += fake.blocks[index] == 0xee;
@@ -153,8 +154,8 @@ Test(trace_replay, checks_pass_on_an_honest_heap)
 {
     start(ENGINE_CHECK_CONTENT);
     for (size_t turn = 0; turn < 3; turn++) {
-        cr_expect(trace_engine.run(runner, turn % 2), "%s", trace_engine.runner_error(runner));
-        trace_engine.end_request(runner);
+        cr_expect(trace_engine.run(runner, turn % 2, NULL) == ENGINE_DONE, "%s", trace_engine.runner_error(runner));
+        cr_expect_not(trace_engine.end_request(runner));
     }
     finish();
 }
@@ -163,7 +164,7 @@ Test(trace_replay, a_byte_changed_by_someone_else_is_found_at_the_request_end)
 {
     start(ENGINE_CHECK_CONTENT);
     fake.spoil_at = 3;
-    cr_expect_not(trace_engine.run(runner, 0));
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_CORRUPT);
     char expected[128];
     snprintf(expected, sizeof(expected), "%s:12: block 0, 64 bytes at %p: byte 3 is 0x", path,
         (void *)fake.blocks);
@@ -176,7 +177,7 @@ Test(trace_replay, content_lost_by_a_realloc_is_found_at_once)
 {
     start(ENGINE_CHECK_CONTENT);
     fake.lose_at = 4;
-    cr_expect_not(trace_engine.run(runner, 0));
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_CORRUPT);
     cr_expect(strstr(trace_engine.runner_error(runner), ":11: block 1, 40 bytes") != NULL, "%s",
         trace_engine.runner_error(runner));
     finish();
@@ -186,24 +187,24 @@ Test(trace_replay, a_block_that_is_not_aligned_is_found)
 {
     start(ENGINE_CHECK_CONTENT);
     fake.misalign = 4;
-    cr_expect_not(trace_engine.run(runner, 0));
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_CORRUPT);
     cr_expect(strstr(trace_engine.runner_error(runner), "not 8-aligned") != NULL, "%s",
         trace_engine.runner_error(runner));
     finish();
 }
 
-static void run_until_the_heap_fails(engine_check check)
+static void run_until_the_heap_fails(unsigned int flags)
 {
-    start(check);
+    start(flags);
     fake.fail_at = 3;
     if (setjmp(fake.outside) == 0) {
-        (void)trace_engine.run(runner, 0);
+        (void)trace_engine.run(runner, 0, NULL);
         cr_assert_fail("the fake heap did not fail");
     }
     cr_expect(trace_engine.operation_count(runner) == 2);
-    trace_engine.end_request(runner);
+    cr_expect_not(trace_engine.end_request(runner));
     fake.fail_at = 0;
-    cr_expect(trace_engine.run(runner, 0), "%s", trace_engine.runner_error(runner));
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_DONE, "%s", trace_engine.runner_error(runner));
     cr_expect(trace_engine.operation_count(runner) == 6);
     finish();
 }
@@ -221,8 +222,8 @@ Test(trace_replay, the_same_with_checks)
 Test(trace_replay, live_blocks_are_left_to_the_reset_of_the_built_in_heap)
 {
     start(ENGINE_CHECK_CONTENT);
-    cr_expect(trace_engine.run(runner, 0));
-    trace_engine.end_request(runner);
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_DONE);
+    cr_expect_not(trace_engine.end_request(runner));
     cr_expect(fake.freed_count == 1);
     finish();
 }
@@ -231,10 +232,10 @@ Test(trace_replay, live_blocks_are_freed_one_by_one_where_there_is_no_reset)
 {
     fake.not_built_in = true;
     start(ENGINE_CHECK_NOTHING);
-    cr_expect(trace_engine.run(runner, 0));
-    trace_engine.end_request(runner);
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_DONE);
+    cr_expect_not(trace_engine.end_request(runner));
     cr_expect(fake.freed_count == 3);
-    trace_engine.end_request(runner);
+    cr_expect_not(trace_engine.end_request(runner));
     cr_expect(fake.freed_count == 3);
     finish();
 }
@@ -245,11 +246,31 @@ Test(trace_replay, a_run_that_was_left_frees_what_it_had_where_there_is_no_reset
     start(ENGINE_CHECK_NOTHING);
     fake.fail_at = 3;
     if (setjmp(fake.outside) == 0) {
-        (void)trace_engine.run(runner, 0);
+        (void)trace_engine.run(runner, 0, NULL);
         cr_assert_fail("the fake heap did not fail");
     }
-    trace_engine.end_request(runner);
+    cr_expect_not(trace_engine.end_request(runner));
     cr_expect(fake.freed_count == 2);
+    finish();
+}
+
+Test(trace_replay, with_a_heap_that_is_kept_live_blocks_are_freed_one_by_one)
+{
+    start(ENGINE_KEEP_HEAP);
+    cr_expect(trace_engine.run(runner, 0, NULL) == ENGINE_DONE);
+    cr_expect_not(trace_engine.end_request(runner));
+    cr_expect(fake.freed_count == 3);
+    finish();
+}
+
+Test(trace_replay, an_interrupt_ends_a_tracked_run_before_its_next_operation)
+{
+    engine_request request = { .stop = ENGINE_STOP_TIMEOUT };
+    start(ENGINE_KEEP_HEAP);
+    cr_expect(trace_engine.run(runner, 0, &request) == ENGINE_STOPPED);
+    cr_expect(fake.given_count == 0);
+    cr_expect(strstr(trace_engine.runner_error(runner), ":7: stopped") != NULL, "%s",
+        trace_engine.runner_error(runner));
     finish();
 }
 
