@@ -1,7 +1,8 @@
 # The fuzz harnesses, built here with a main() that replays the corpora; tests/fuzz/fuzz.sh builds them
 # for libFuzzer and AFL++. make fuzz FUZZ_SECONDS=900 runs each under libFuzzer.
 
-fuzz_harnesses = tests/fuzz/operations tests/fuzz/trace tests/fuzz/environment tests/fuzz/options
+fuzz_harnesses = tests/fuzz/operations tests/fuzz/trace tests/fuzz/environment tests/fuzz/options \
+    tests/fuzz/fastcgi
 check_PROGRAMS += $(fuzz_harnesses)
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
 
@@ -16,13 +17,15 @@ tests_fuzz_options_SOURCES = tests/fuzz/options.c $(fuzz_main) sapi_stubs/cli/op
 tests_fuzz_options_LDADD = $(PLAIN_LDADD)
 # An object of its own beside tsrmalloc-cli's.
 tests_fuzz_options_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_fastcgi_SOURCES = tests/fuzz/fastcgi.c $(fuzz_main) $(fastcgi_transcript)
+tests_fuzz_fastcgi_LDADD = libtsrmalloc-fpm.la
 
 SCRIPT_TESTS += tests/fuzz/replay.sh
 EXTRA_DIST += tests/fuzz/fuzz.sh tests/fuzz/corpus
 
 FUZZ_SECONDS = 60
 fuzz: all
-	@for harness in operations trace environment options; do \
+	@for harness in operations trace environment options fastcgi; do \
 	    $(srcdir)/tests/fuzz/fuzz.sh $$harness $(FUZZ_SECONDS) || exit 1; \
 	done
 .PHONY: fuzz

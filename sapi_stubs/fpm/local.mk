@@ -3,7 +3,9 @@
 noinst_LTLIBRARIES += libtsrmalloc-fpm.la
 libtsrmalloc_fpm_la_SOURCES = \
 	sapi_stubs/fpm/fastcgi.h \
+	sapi_stubs/fpm/fastcgi.c \
 	sapi_stubs/fpm/fastcgi_params.h \
+	sapi_stubs/fpm/fastcgi_params.c \
 	sapi_stubs/fpm/fastcgi_output.h \
 	sapi_stubs/fpm/fastcgi_output.c \
 	sapi_stubs/fpm/status.h \

@@ -15,7 +15,10 @@ case $fuzzer in
     afl) compiler=afl-clang-fast flags='-fsanitize=fuzzer' ;;
     *) echo "fuzz.sh: $fuzzer: expected libfuzzer or afl" >&2; exit 64 ;;
 esac
-[ "$harness" != options ] || extra="$source/sapi_stubs/cli/options.c"
+case $harness in
+    options) extra=$source/sapi_stubs/cli/options.c ;;
+    fastcgi) extra=$(echo "$source"/tests/fpm/fastcgi_transcript.c "$source"/sapi_stubs/fpm/fastcgi*.c) ;;
+esac
 # shellcheck disable=SC2086
 $compiler -std=gnu11 -pthread -g -O1 $flags -fno-sanitize-recover=undefined -DZTS -I. -I"$source" \
     -I"$source/tsrm" -I"$source/alloc" -I"$source/sapi_stubs" "$source/tests/fuzz/$harness.c" \
