@@ -150,6 +150,7 @@ static void set_up(zend_mm_heap *heap, zend_mm_storage *storage, size_t block_si
     heap->block_size = block_size;
     heap->reserve_size = reserve_size;
     heap->limit = SIZE_MAX;
+    heap->maps_lazily = zend_mm_storage_pool(storage->handlers) != NULL;
     /* A pool holds single segments, and only of heaps that any thread's heap may follow. */
     heap->pool = block_size == ZEND_MM_SEGMENT_SIZE && !internal
         ? zend_mm_storage_pool(storage->handlers) : NULL;
@@ -216,8 +217,7 @@ static bool start_modes(zend_mm_heap *heap, const zend_mm_settings *settings)
         return false;
     }
     heap->compact_size = settings->compact_size;
-    heap->wants_huge_pages = settings->wants_huge_pages
-        && zend_mm_storage_pool(&settings->storage->handlers) != NULL;
+    heap->wants_huge_pages = settings->wants_huge_pages && heap->maps_lazily;
     heap->sees_calls = heap->hardened != NULL || heap->debug != NULL;
     if (heap->wants_huge_pages) {
         zend_mm_os_advise_huge_pages(heap->first_unit, heap->block_size);

@@ -9,7 +9,7 @@
  *
  * Accounting identities:
  *   size      = sum over bins of used_count * slot_size + large_size + huge.size
- *   real_size = segment_count * 2 MiB + huge.mapped_size + huge.cached_size
+ *   real_size = segment_count * 2 MiB + huge.touched_size + huge.cached_size
  * Everything is owner only, but for `index` (const while the heap lives) and `remote`.
  */
 #ifndef TSRMALLOC_HEAP_H
@@ -50,7 +50,8 @@ struct zend_mm_heap {
     bool use_zend_alloc;        /* the e* family is served by this heap's own allocator */
     bool sees_calls;            /* every call takes the way through dispatch.c */
     bool is_refused_by_process; /* the storage was not asked: the process's limit has no room */
-    bool wants_huge_pages;      /* USE_ZEND_ALLOC_HUGE_PAGES, on a storage of mappings */
+    bool maps_lazily;           /* const: a block's untouched pages are no memory */
+    bool wants_huge_pages;      /* const: USE_ZEND_ALLOC_HUGE_PAGES, where maps_lazily */
     bool has_padding;           /* const: blocks lie inside what the heap below knows */
     bool is_observing;          /* an observer runs: what it allocates is not told */
     bool internal;              /* the struct lives in the heap's first segment */
@@ -163,19 +164,24 @@ bool zend_mm_heap_reclaim(zend_mm_heap *heap);
 
 /* ---- heap_storage.c: what the process holds is counted here; real_size is the caller's ---- */
 
-/* A block of the storage; NULL: it has none, or (heap->is_refused_by_process) may not be asked. */
-void *zend_mm_heap_storage_alloc(zend_mm_heap *heap, size_t size);
-/* Resize a block, in place or not; NULL: it cannot be, and is as before. */
+/* Count `size` more bytes for the process; false (and heap->is_refused_by_process): no room. */
+bool zend_mm_heap_storage_reserve(zend_mm_heap *heap, size_t size) ZEND_MM_USE_RESULT;
+/* A block of the storage, `counted_size` of its bytes counted; NULL: it has none, or
+ * (heap->is_refused_by_process) may not be asked. */
+void *zend_mm_heap_storage_alloc(zend_mm_heap *heap, size_t size, size_t counted_size);
+/* Resize a block, in place or not, what is counted of it being the caller's to change; NULL: it
+ * cannot be, and is as before. */
 void *zend_mm_heap_storage_realloc(zend_mm_heap *heap, void *block, size_t old_size,
     size_t new_size);
-void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size);
+void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size, size_t counted_size);
 
 /* ---- heap_huge.c ---- */
 
 void *zend_mm_heap_huge_alloc(zend_mm_heap *heap, size_t size);
 void zend_mm_heap_huge_free(zend_mm_heap *heap, void *block);
 /* Resize without copying; false when only a copy can. */
-bool zend_mm_heap_huge_resize(zend_mm_heap *heap, zend_mm_huge *huge, size_t size, void **block);
+bool zend_mm_heap_huge_resize(zend_mm_heap *heap, const zend_mm_huge *huge, size_t size,
+    void **block);
 bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap);
 void zend_mm_heap_huge_free_all(zend_mm_heap *heap);
 /* Whole OS pages for `size` bytes; 0 when that overflows. */

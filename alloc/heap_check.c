@@ -239,7 +239,7 @@ static bool check_bin(const zend_mm_heap *heap, uint32_t bin, size_t run_slots, 
 static bool check_huge(const zend_mm_heap *heap, const char **what)
 {
     const zend_mm_huge_table *table = &heap->huge;
-    size_t count = 0, size = 0, mapped_size = 0, cached_size = 0;
+    size_t count = 0, size = 0, touched_size = 0, cached_size = 0;
     for (size_t place = 0; place < table->capacity; place++) {
         const zend_mm_huge *huge = &table->places[place];
         if (huge->address == NULL) {
@@ -247,16 +247,16 @@ static bool check_huge(const zend_mm_heap *heap, const char **what)
         }
         count++;
         size += huge->size;
-        mapped_size += huge->mapped_size;
+        touched_size += huge->touched_size;
         if (zend_mm_huge_find(table, huge->address) != huge
                 || zend_mm_owner_of(huge->address) != (heap->index | ZEND_MM_OWNER_HUGE)) {
             return fail(what, "huge I1: a block is not found by its address");
         }
     }
     for (uint32_t index = 0; index < table->cached_count; index++) {
-        cached_size += table->cached[index].mapped_size;
+        cached_size += table->cached[index].touched_size;
     }
-    if (count != table->count || size != table->size || mapped_size != table->mapped_size
+    if (count != table->count || size != table->size || touched_size != table->touched_size
             || cached_size != table->cached_size) {
         return fail(what, "huge I2: the sums are wrong");
     }
@@ -291,7 +291,7 @@ bool zend_mm_heap_is_valid(const zend_mm_heap *heap, const char **what)
         return fail(what, "heap: large_size is not the sum of the large runs");
     }
     size_t segments_size = heap->segment_count * ZEND_MM_SEGMENT_SIZE;
-    return heap->real_size == segments_size + heap->huge.mapped_size + heap->huge.cached_size
+    return heap->real_size == segments_size + heap->huge.touched_size + heap->huge.cached_size
         || fail(what, "heap: real_size is not what the heap holds");
 }
 

@@ -3,7 +3,7 @@
  * Thread      the heap's owner.
  * Invariants  I1  a live huge block is in the table, and its first 2 MiB are in the segment map
  *             I2  a cached mapping is in neither
- *             I3  real_size counts the mappings of both
+ *             I3  real_size counts what was touched of the mappings of both
  * Failure     NULL or false with heap->failure set; the heap is as before.
  * Tests       tests/unit/heap_huge.c, tests/fault/heap_fault.c
  */
@@ -15,6 +15,7 @@
 #include "alloc/heap.h"
 #include "alloc/os.h"
 #include "alloc/panic.h"
+#include "alloc/process_limit.h"
 
 size_t zend_mm_heap_huge_round(size_t size)
 {
@@ -35,10 +36,42 @@ static void add_real_size(zend_mm_heap *heap, size_t size)
     }
 }
 
-static void give_mapping(zend_mm_heap *heap, void *address, size_t mapped_size)
+/* Of an elastic mapping only what was touched is counted, and its end can be discarded. Behind huge
+ * pages more is touched than the block. */
+static bool is_elastic(const zend_mm_heap *heap)
 {
-    heap->real_size -= mapped_size;
-    zend_mm_heap_storage_free(heap, address, mapped_size);
+    return heap->maps_lazily && !heap->wants_huge_pages;
+}
+
+/* Whole segments of addresses: any freed mapping of about the size serves again, and the system's
+ * next one is aligned. */
+static size_t mapped_size_for(const zend_mm_heap *heap, size_t size)
+{
+    size_t mask = is_elastic(heap) ? ZEND_MM_SEGMENT_SIZE - 1 : 0;
+    return size > SIZE_MAX - mask ? size : (size + mask) & ~mask;
+}
+
+static void give_mapping(zend_mm_heap *heap, const zend_mm_huge *mapping)
+{
+    heap->real_size -= mapping->touched_size;
+    zend_mm_heap_storage_free(heap, mapping->address, mapping->mapped_size,
+        mapping->touched_size);
+}
+
+/* The mapping's bytes from `size` on are gone. */
+static void lower_touched_size(zend_mm_heap *heap, zend_mm_huge *mapping, size_t size)
+{
+    size_t less = mapping->touched_size - size;
+    heap->real_size -= less;
+    zend_mm_process_release(less);
+    mapping->touched_size = size;
+}
+
+static void discard_tail(zend_mm_heap *heap, zend_mm_huge *mapping, size_t size)
+{
+    if (zend_mm_os_discard((char *)mapping->address + size, mapping->touched_size - size)) {
+        lower_touched_size(heap, mapping, size);
+    }
 }
 
 bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap)
@@ -46,7 +79,7 @@ bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap)
     zend_mm_huge evicted;
     bool dropped = false;
     while (zend_mm_huge_cache_evict(&heap->huge, &evicted)) {
-        give_mapping(heap, evicted.address, evicted.mapped_size);
+        give_mapping(heap, &evicted);
         dropped = true;
     }
     return dropped;
@@ -79,14 +112,15 @@ static bool prepare_table(zend_mm_heap *heap)
     return true;
 }
 
-/* A mapping from the storage; real_size counts it. */
-static void *obtain_mapping(zend_mm_heap *heap, size_t size)
+/* A mapping from the storage; real_size counts `size` bytes of it. */
+static bool obtain_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mapping)
 {
+    size_t mapped_size = mapped_size_for(heap, size);
     bool is_within_limit = zend_mm_heap_is_within_limit(heap, size);
     void *block = NULL;
     for (int attempt = 0; attempt < 2; attempt++) {
         if (is_within_limit) {
-            block = zend_mm_heap_storage_alloc(heap, size);
+            block = zend_mm_heap_storage_alloc(heap, mapped_size, size);
         }
         if (block != NULL || !zend_mm_heap_reclaim(heap)) {
             break;
@@ -95,17 +129,41 @@ static void *obtain_mapping(zend_mm_heap *heap, size_t size)
     }
     if (block == NULL) {
         heap->failure = is_within_limit ? ZEND_MM_FAILURE_STORAGE : ZEND_MM_FAILURE_LIMIT;
-        return NULL;
+        return false;
     }
-    if (!zend_mm_is_mappable(block, size)) {
+    if (!zend_mm_is_mappable(block, mapped_size)) {
         fprintf(stderr, "zend_mm storage [%s] gave a block at %p, expected one aligned to %zu\n",
             heap->storage->handlers->name, block, ZEND_MM_SEGMENT_SIZE);
-        zend_mm_heap_storage_free(heap, block, size);
+        zend_mm_heap_storage_free(heap, block, mapped_size, size);
         heap->failure = ZEND_MM_FAILURE_STORAGE;
-        return NULL;
+        return false;
     }
     add_real_size(heap, size);
-    return block;
+    *mapping = (zend_mm_huge){ block, size, size, mapped_size };
+    return true;
+}
+
+/* A cached mapping for `size` bytes, of which little more is touched. */
+static bool reuse_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mapping)
+{
+    zend_mm_huge_fit fit = is_elastic(heap) ? ZEND_MM_HUGE_LOOSE : ZEND_MM_HUGE_CLOSE;
+    if (!zend_mm_huge_cache_take(&heap->huge, size, fit, mapping)) {
+        return false;
+    }
+    mapping->size = size;
+    if (mapping->touched_size < size) {
+        size_t more = size - mapping->touched_size;
+        if (!zend_mm_heap_is_within_limit(heap, more)
+                || !zend_mm_heap_storage_reserve(heap, more)) {
+            give_mapping(heap, mapping);
+            return false;
+        }
+        add_real_size(heap, more);
+        mapping->touched_size = size;
+    } else if (!zend_mm_huge_is_close(mapping->touched_size, size)) {
+        discard_tail(heap, mapping, size);
+    }
+    return true;
 }
 
 void *zend_mm_heap_huge_alloc(zend_mm_heap *heap, size_t size)
@@ -119,14 +177,11 @@ void *zend_mm_heap_huge_alloc(zend_mm_heap *heap, size_t size)
         return NULL;
     }
     zend_mm_huge mapping;
-    if (!zend_mm_huge_cache_take(&heap->huge, block_size, &mapping)) {
-        mapping.mapped_size = block_size;
-        mapping.address = obtain_mapping(heap, block_size);
-        if (mapping.address == NULL) {
-            return NULL;
-        }
+    if (!reuse_mapping(heap, block_size, &mapping)
+            && !obtain_mapping(heap, block_size, &mapping)) {
+        return NULL;
     }
-    zend_mm_huge_insert(&heap->huge, mapping.address, block_size, mapping.mapped_size);
+    zend_mm_huge_insert(&heap->huge, &mapping);
     set_owner(heap, mapping.address);
     zend_mm_heap_grown(heap);
     return mapping.address;
@@ -137,17 +192,17 @@ void *zend_mm_heap_huge_alloc(zend_mm_heap *heap, size_t size)
 void zend_mm_heap_huge_free(zend_mm_heap *heap, void *block)
 {
     zend_mm_huge *huge = zend_mm_huge_find(&heap->huge, block);
-    size_t mapped_size = huge->mapped_size;
+    zend_mm_huge mapping = *huge;
     zend_mm_huge_remove(&heap->huge, huge);
     zend_mm_set_owner(block, ZEND_MM_OWNER_NONE);
-    while (!zend_mm_huge_cache_give(&heap->huge, block, mapped_size)) {
+    while (!zend_mm_huge_cache_give(&heap->huge, &mapping)) {
         zend_mm_huge evicted;
-        if (mapped_size > ZEND_MM_HUGE_CACHE_SIZE
+        if (mapping.touched_size > ZEND_MM_HUGE_CACHE_SIZE
                 || !zend_mm_huge_cache_evict(&heap->huge, &evicted)) {
-            give_mapping(heap, block, mapped_size);
+            give_mapping(heap, &mapping);
             return;
         }
-        give_mapping(heap, evicted.address, evicted.mapped_size);
+        give_mapping(heap, &evicted);
     }
 }
 
@@ -158,7 +213,7 @@ void zend_mm_heap_huge_free_all(zend_mm_heap *heap)
     for (size_t place = 0; table->count > 0 && place < table->capacity; place++) {
         if (table->places[place].address != NULL) {
             zend_mm_set_owner(table->places[place].address, ZEND_MM_OWNER_NONE);
-            give_mapping(heap, table->places[place].address, table->places[place].mapped_size);
+            give_mapping(heap, &table->places[place]);
         }
     }
     *table = (zend_mm_huge_table){ 0 };
@@ -168,48 +223,37 @@ void zend_mm_heap_huge_free_all(zend_mm_heap *heap)
 
 /* The storage moved a block to an address that cannot be a block's: copy it to one that can. The
  * old address is gone, so there is nothing to go back to. */
-static void *realigned(zend_mm_heap *heap, void *misaligned, size_t size)
+static void *realigned(zend_mm_heap *heap, void *misaligned, size_t touched_size,
+    size_t mapped_size)
 {
-    void *block = zend_mm_heap_storage_alloc(heap, size);
-    if (block == NULL || !zend_mm_is_mappable(block, size)) {
+    void *block = heap->storage->handlers->_alloc(heap->storage, mapped_size);
+    if (block == NULL || !zend_mm_is_mappable(block, mapped_size)) {
         zend_mm_panic("the storage moved a huge block to an address that is not 2 MiB-aligned",
             misaligned, ZEND_MM_NO_BIN);
     }
-    memcpy(block, misaligned, size);
-    zend_mm_heap_storage_free(heap, misaligned, size);
+    memcpy(block, misaligned, touched_size);
+    heap->storage->handlers->_free(heap->storage, misaligned, mapped_size);
     return block;
 }
 
-/* The block moved with its pages: the table follows. */
-static void relocate(zend_mm_heap *heap, zend_mm_huge *huge, void *address, size_t size)
+/* Resize a mapping by remapping pages; the block may move. */
+static bool remap(zend_mm_heap *heap, zend_mm_huge *huge, size_t mapped_size)
 {
-    zend_mm_huge_remove(&heap->huge, huge);
-    zend_mm_huge_insert(&heap->huge, address, size, size);
-}
-
-/* Resize the mapping by remapping pages; the block may move. */
-static bool resize_mapping(zend_mm_heap *heap, zend_mm_huge *huge, size_t size, void **block)
-{
-    size_t old_size = huge->mapped_size;
     /* As soon as the storage has moved the pages, the old address may be another thread's. */
     zend_mm_set_owner(huge->address, ZEND_MM_OWNER_NONE);
-    void *moved = zend_mm_heap_storage_realloc(heap, huge->address, old_size, size);
+    void *moved = zend_mm_heap_storage_realloc(heap, huge->address, huge->mapped_size,
+        mapped_size);
     if (moved == NULL) {
         set_owner(heap, huge->address);
         return false;
     }
-    if (!zend_mm_is_mappable(moved, size)) {
-        moved = realigned(heap, moved, size);
+    if (!zend_mm_is_mappable(moved, mapped_size)) {
+        size_t kept = huge->touched_size < mapped_size ? huge->touched_size : mapped_size;
+        moved = realigned(heap, moved, kept, mapped_size);
     }
     set_owner(heap, moved);
-    heap->real_size -= old_size;
-    add_real_size(heap, size);
-    if (moved == huge->address) {
-        zend_mm_huge_resize(&heap->huge, huge, size, size);
-    } else {
-        relocate(heap, huge, moved, size);
-    }
-    *block = moved;
+    huge->address = moved;
+    huge->mapped_size = mapped_size;
     return true;
 }
 
@@ -222,27 +266,67 @@ static bool has_room_for(zend_mm_heap *heap, size_t size)
     return zend_mm_heap_is_within_limit(heap, size);
 }
 
-bool zend_mm_heap_huge_resize(zend_mm_heap *heap, zend_mm_huge *huge, size_t size, void **block)
+/* More of the mapping is touched, or of a longer one. */
+static bool grow(zend_mm_heap *heap, zend_mm_huge *huge, size_t size)
+{
+    size_t more = size - huge->touched_size;
+    if (!has_room_for(heap, more)) {
+        heap->failure = ZEND_MM_FAILURE_LIMIT;
+        return false;
+    }
+    if (!zend_mm_heap_storage_reserve(heap, more)) {
+        heap->failure = ZEND_MM_FAILURE_STORAGE;
+        return false;
+    }
+    if (size > huge->mapped_size && !remap(heap, huge, mapped_size_for(heap, size))) {
+        zend_mm_process_release(more);
+        return false;
+    }
+    add_real_size(heap, more);
+    huge->touched_size = size;
+    return true;
+}
+
+/* A tail that the storage cannot take stays with the block. */
+static void shrink(zend_mm_heap *heap, zend_mm_huge *huge, size_t size)
+{
+    size_t mapped_size = mapped_size_for(heap, size);
+    if (mapped_size < huge->mapped_size && remap(heap, huge, mapped_size)
+            && mapped_size < huge->touched_size) {
+        lower_touched_size(heap, huge, mapped_size);
+    }
+    if (is_elastic(heap) && !zend_mm_huge_is_close(huge->touched_size, size)) {
+        discard_tail(heap, huge, size);
+    }
+}
+
+bool zend_mm_heap_huge_resize(zend_mm_heap *heap, const zend_mm_huge *huge, size_t size,
+    void **block)
 {
     size_t block_size = zend_mm_heap_huge_round(size);
     if (block_size == 0) {
         heap->failure = ZEND_MM_FAILURE_SIZE;
         return false;
     }
-    *block = huge->address;
-    if (block_size > huge->mapped_size) {
-        if (!has_room_for(heap, block_size - huge->mapped_size)) {
-            heap->failure = ZEND_MM_FAILURE_LIMIT;
+    const void *old_address = huge->address;
+    zend_mm_huge now = *huge;
+    if (block_size > huge->touched_size) {
+        if (!grow(heap, &now, block_size)) {
             return false;
         }
-        if (!resize_mapping(heap, huge, block_size, block)) {
-            return false;
-        }
-    } else if (huge->mapped_size - block_size <= block_size / 8
-            || !resize_mapping(heap, huge, block_size, block)) {
-        /* A tail that is small, or that the storage cannot take, stays with the block. */
-        zend_mm_huge_resize(&heap->huge, huge, block_size, huge->mapped_size);
+    } else if (!zend_mm_huge_is_close(huge->touched_size, block_size)) {
+        shrink(heap, &now, block_size);
     }
+    now.size = block_size;
+    /* Making room may have freed other blocks, and that moves places in the table. */
+    zend_mm_huge *place = zend_mm_huge_find(&heap->huge, old_address);
+    if (now.address == old_address) {
+        zend_mm_huge_resize(&heap->huge, place, &now);
+    } else {
+        zend_mm_huge_remove(&heap->huge, place);
+        zend_mm_huge_insert(&heap->huge, &now);
+    }
+    *block = now.address;
     zend_mm_heap_grown(heap);
     return true;
 }

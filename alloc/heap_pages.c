@@ -76,14 +76,14 @@ static void *obtain_unit(zend_mm_heap *heap)
             return segment;
         }
     }
-    void *unit = zend_mm_heap_storage_alloc(heap, heap->block_size);
+    void *unit = zend_mm_heap_storage_alloc(heap, heap->block_size, heap->block_size);
     if (unit == NULL) {
         return NULL;
     }
     if (!zend_mm_is_mappable(unit, heap->block_size)) {
         fprintf(stderr, "zend_mm storage [%s] gave a block at %p, expected one aligned to %zu\n",
             heap->storage->handlers->name, unit, ZEND_MM_SEGMENT_SIZE);
-        zend_mm_heap_storage_free(heap, unit, heap->block_size);
+        zend_mm_heap_storage_free(heap, unit, heap->block_size, heap->block_size);
         return NULL;
     }
     if (heap->pool != NULL) {
@@ -161,7 +161,7 @@ static void give_unit(zend_mm_heap *heap, uint32_t first)
         }
         zend_mm_pool_count(heap->pool, -1);
     }
-    zend_mm_heap_storage_free(heap, unit, heap->block_size);
+    zend_mm_heap_storage_free(heap, unit, heap->block_size, heap->block_size);
 }
 
 static void give_free_unit(zend_mm_heap *heap, uint32_t first)
@@ -241,7 +241,7 @@ void zend_mm_heap_trim_pool(zend_mm_heap *heap)
 {
     void *segment;
     while (heap->pool != NULL && (segment = zend_mm_pool_take_excess(heap->pool)) != NULL) {
-        zend_mm_heap_storage_free(heap, segment, ZEND_MM_SEGMENT_SIZE);
+        zend_mm_heap_storage_free(heap, segment, ZEND_MM_SEGMENT_SIZE, ZEND_MM_SEGMENT_SIZE);
     }
 }
 

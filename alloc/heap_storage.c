@@ -12,15 +12,20 @@
 #include "alloc/os.h"
 #include "alloc/process_limit.h"
 
-void *zend_mm_heap_storage_alloc(zend_mm_heap *heap, size_t size)
+bool zend_mm_heap_storage_reserve(zend_mm_heap *heap, size_t size)
 {
     heap->is_refused_by_process = !zend_mm_process_reserve(size);
-    if (heap->is_refused_by_process) {
+    return !heap->is_refused_by_process;
+}
+
+void *zend_mm_heap_storage_alloc(zend_mm_heap *heap, size_t size, size_t counted_size)
+{
+    if (!zend_mm_heap_storage_reserve(heap, counted_size)) {
         return NULL;
     }
     void *block = heap->storage->handlers->_alloc(heap->storage, size);
     if (block == NULL) {
-        zend_mm_process_release(size);
+        zend_mm_process_release(counted_size);
     } else if (heap->wants_huge_pages) {
         zend_mm_os_advise_huge_pages(block, size);
     }
@@ -30,24 +35,13 @@ void *zend_mm_heap_storage_alloc(zend_mm_heap *heap, size_t size)
 void *zend_mm_heap_storage_realloc(zend_mm_heap *heap, void *block, size_t old_size,
     size_t new_size)
 {
-    size_t more = new_size > old_size ? new_size - old_size : 0;
-    heap->is_refused_by_process = more > 0 && !zend_mm_process_reserve(more);
-    if (heap->is_refused_by_process) {
-        return NULL;
-    }
-    void *resized = heap->storage->handlers->_realloc(heap->storage, block, old_size, new_size);
-    if (resized == NULL) {
-        zend_mm_process_release(more);
-    } else if (new_size < old_size) {
-        zend_mm_process_release(old_size - new_size);
-    }
-    return resized;
+    return heap->storage->handlers->_realloc(heap->storage, block, old_size, new_size);
 }
 
-void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size)
+void zend_mm_heap_storage_free(zend_mm_heap *heap, void *block, size_t size, size_t counted_size)
 {
     uint64_t start = zend_mm_os_now();
     heap->storage->handlers->_free(heap->storage, block, size);
     heap->storage_duration += zend_mm_os_now() - start;
-    zend_mm_process_release(size);
+    zend_mm_process_release(counted_size);
 }

@@ -2,8 +2,10 @@
  * Owns        the table's places (memory given by the heap) and the cached mappings.
  * Thread      the heap's owner.
  * Invariants  I1  a block is reached from its hash by probing over live places only
- *             I2  count, size and mapped_size are the sums over live places
- *             I3  cached_size is the sum of the cached mappings, at most ZEND_MM_HUGE_CACHE_SIZE
+ *             I2  count, size and touched_size are the sums over live places
+ *             I3  cached_size is what was touched of the cached mappings, at most
+ *                 ZEND_MM_HUGE_CACHE_SIZE
+ *             I4  of each mapping: size <= touched_size <= mapped_size
  * Failure     none here: the heap provides memory before it is needed.
  * Tests       tests/unit/huge.c
  */
@@ -15,7 +17,7 @@
 
 #include "alloc/segment_map.h"
 
-#define FIRST_CAPACITY 128u     /* places: 3 KiB, one page */
+#define FIRST_CAPACITY 128u     /* places: 4 KiB, one page */
 
 static size_t place_of(const zend_mm_huge_table *table, const void *address)
 {
@@ -69,14 +71,12 @@ void *zend_mm_huge_rehash(zend_mm_huge_table *table, void *memory, size_t size, 
     return old_places;
 }
 
-void zend_mm_huge_insert(zend_mm_huge_table *table, void *address, size_t size,
-    size_t mapped_size)
+void zend_mm_huge_insert(zend_mm_huge_table *table, const zend_mm_huge *huge)
 {
-    zend_mm_huge huge = { address, size, mapped_size };
-    put(table, &huge);
+    put(table, huge);
     table->count++;
-    table->size += size;
-    table->mapped_size += mapped_size;
+    table->size += huge->size;
+    table->touched_size += huge->touched_size;
 }
 
 zend_mm_huge *zend_mm_huge_find(const zend_mm_huge_table *table, const void *address)
@@ -99,7 +99,7 @@ void zend_mm_huge_remove(zend_mm_huge_table *table, zend_mm_huge *huge)
 {
     table->count--;
     table->size -= huge->size;
-    table->mapped_size -= huge->mapped_size;
+    table->touched_size -= huge->touched_size;
     size_t mask = table->capacity - 1;
     size_t gap = (size_t)(huge - table->places);
     for (size_t place = place_after(table, gap); table->places[place].address != NULL;
@@ -113,48 +113,62 @@ void zend_mm_huge_remove(zend_mm_huge_table *table, zend_mm_huge *huge)
     table->places[gap].address = NULL;
 }
 
-void zend_mm_huge_resize(zend_mm_huge_table *table, zend_mm_huge *huge, size_t size,
-    size_t mapped_size)
+void zend_mm_huge_resize(zend_mm_huge_table *table, zend_mm_huge *huge, const zend_mm_huge *now)
 {
-    table->size += size - huge->size;
-    table->mapped_size += mapped_size - huge->mapped_size;
-    huge->size = size;
-    huge->mapped_size = mapped_size;
+    table->size += now->size - huge->size;
+    table->touched_size += now->touched_size - huge->touched_size;
+    *huge = *now;
 }
 
 /* ---- the cache ---- */
 
+bool zend_mm_huge_is_close(size_t size, size_t wanted)
+{
+    return size <= wanted || size - wanted <= wanted / 8;
+}
+
 static void cache_remove_at(zend_mm_huge_table *table, uint32_t index)
 {
-    table->cached_size -= table->cached[index].mapped_size;
+    table->cached_size -= table->cached[index].touched_size;
     uint32_t behind = --table->cached_count - index;
     memmove(&table->cached[index], &table->cached[index + 1], behind * sizeof table->cached[0]);
 }
 
-/* The newest mapping that fits and wastes at most an eighth of the request. */
-bool zend_mm_huge_cache_take(zend_mm_huge_table *table, size_t size, zend_mm_huge *found)
+/* A mapping of more than twice the addresses is left to larger requests. */
+bool zend_mm_huge_cache_take(zend_mm_huge_table *table, size_t size, zend_mm_huge_fit fit,
+    zend_mm_huge *found)
 {
+    uint32_t loose = table->cached_count;
     for (uint32_t index = table->cached_count; index-- > 0;) {
-        size_t mapped_size = table->cached[index].mapped_size;
-        if (mapped_size >= size && mapped_size - size <= size / 8) {
-            *found = table->cached[index];
+        const zend_mm_huge *mapping = &table->cached[index];
+        if (mapping->mapped_size < size || mapping->mapped_size / 2 > size) {
+            continue;
+        }
+        if (zend_mm_huge_is_close(mapping->touched_size, size)) {
+            *found = *mapping;
             cache_remove_at(table, index);
             return true;
         }
+        if (fit == ZEND_MM_HUGE_LOOSE && loose == table->cached_count) {
+            loose = index;
+        }
     }
-    return false;
-}
-
-bool zend_mm_huge_cache_give(zend_mm_huge_table *table, void *address, size_t mapped_size)
-{
-    if (table->cached_count == ZEND_MM_HUGE_CACHE_COUNT
-            || mapped_size > ZEND_MM_HUGE_CACHE_SIZE - table->cached_size) {
+    if (loose == table->cached_count) {
         return false;
     }
-    table->cached[table->cached_count].address = address;
-    table->cached[table->cached_count].mapped_size = mapped_size;
-    table->cached_count++;
-    table->cached_size += mapped_size;
+    *found = table->cached[loose];
+    cache_remove_at(table, loose);
+    return true;
+}
+
+bool zend_mm_huge_cache_give(zend_mm_huge_table *table, const zend_mm_huge *mapping)
+{
+    if (table->cached_count == ZEND_MM_HUGE_CACHE_COUNT
+            || mapping->touched_size > ZEND_MM_HUGE_CACHE_SIZE - table->cached_size) {
+        return false;
+    }
+    table->cached[table->cached_count++] = *mapping;
+    table->cached_size += mapping->touched_size;
     return true;
 }
 

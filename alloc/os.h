@@ -33,6 +33,10 @@ void zend_mm_os_advise_huge_pages(void *block, size_t size);
 /* Put huge pages behind a mapping that is in use, contents kept; nothing where the system cannot. */
 void zend_mm_os_collapse_huge_pages(void *block, size_t size);
 
+/* Let go of what whole pages of an anonymous mapping hold: they read as zeros again. false: the system
+ * cannot, and they are as before. Keeps errno. */
+bool zend_mm_os_discard(void *block, size_t size);
+
 /* Resize a mapping of zend_mm_os_map() to new_size, in place or by moving its pages to another
  * aligned address; contents are kept. NULL when it cannot: the block is as before. */
 void *zend_mm_os_remap(void *block, size_t old_size, size_t new_size, int file);

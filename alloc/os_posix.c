@@ -109,23 +109,36 @@ void *zend_mm_os_map_pages(size_t size)
 
 #ifdef __linux__
 /* Advice that the system does not know, or does not take, changes nothing. */
-static void advise(void *block, size_t size, int advice)
+static bool advise(void *block, size_t size, int advice)
 {
     int saved = errno;
-    (void)madvise(block, size, advice);
+    bool is_taken = madvise(block, size, advice) == 0;
     errno = saved;
+    return is_taken;
+}
+
+bool zend_mm_os_discard(void *block, size_t size)
+{
+    return advise(block, size, MADV_DONTNEED);
 }
 
 void zend_mm_os_advise_huge_pages(void *block, size_t size)
 {
-    advise(block, size, MADV_HUGEPAGE);
+    (void)advise(block, size, MADV_HUGEPAGE);
 }
 
 void zend_mm_os_collapse_huge_pages(void *block, size_t size)
 {
-    advise(block, size, MADVISE_COLLAPSE);
+    (void)advise(block, size, MADVISE_COLLAPSE);
 }
 #else
+/* Elsewhere MADV_DONTNEED may keep what the pages hold. */
+bool zend_mm_os_discard(void *block, size_t size)
+{
+    (void)block, (void)size;
+    return false;
+}
+
 void zend_mm_os_advise_huge_pages(void *block, size_t size)
 {
     (void)block, (void)size;

@@ -81,6 +81,12 @@ void zend_mm_os_unmap(void *block, size_t size)
     VirtualFree(block, 0, MEM_RELEASE);
 }
 
+bool zend_mm_os_discard(void *block, size_t size)
+{
+    (void)block, (void)size;
+    return false;
+}
+
 void zend_mm_os_advise_huge_pages(void *block, size_t size)
 {
     (void)block, (void)size;

@@ -29,8 +29,7 @@ static bool reserve(zend_mm_heap *heap, size_t size)
         return false;
     }
     heap->failure = ZEND_MM_FAILURE_STORAGE;
-    heap->is_refused_by_process = !zend_mm_process_reserve(size);
-    return !heap->is_refused_by_process;
+    return zend_mm_heap_storage_reserve(heap, size);
 }
 
 static void add(zend_mm_heap *heap, size_t size)

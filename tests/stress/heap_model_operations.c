@@ -117,7 +117,7 @@ static void compare(run *run)
         expect(run, stats.huge_count == run->huge_count, "huge_count is wrong");
     }
     expect(run, stats.real_size == stats.segment_count * ZEND_MM_SEGMENT_SIZE
-        + run->heap->huge.mapped_size + stats.cached_size, "real_size is not what is held");
+        + run->heap->huge.touched_size + stats.cached_size, "real_size is not what is held");
     if (run->is_current) {
         expect(run, alloc_usage(0) == stats.size, "zend_memory_usage is wrong");
     }

@@ -220,7 +220,7 @@ Test(heap_check, a_huge_block_that_its_address_does_not_find_is_found)
 
 Test(heap_check, a_wrong_sum_of_huge_blocks_is_found)
 {
-    size_t *sums[] = { &heap->huge.count, &heap->huge.size, &heap->huge.mapped_size,
+    size_t *sums[] = { &heap->huge.count, &heap->huge.size, &heap->huge.touched_size,
         &heap->huge.cached_size };
     for (size_t index = 0; index < 4; index++) {
         *sums[index] += 1;

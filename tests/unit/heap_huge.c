@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 
 #include "tests/unit/alloc_support.h"
 
@@ -329,3 +330,144 @@ Test(heap_huge, a_request_that_fails_keeps_no_mapping)
     cr_assert_eq(heap->real_size, 2 * MIB);
     cr_assert_eq(heap->huge.count, 0u);
 }
+
+/* ---- a storage of mappings: addresses by segments, memory by what may have been touched ---- */
+
+static zend_mm_heap *lazy;
+
+static void begin_lazy(void)
+{
+    lazy = new_heap();
+    cr_assert_not_null(lazy);
+}
+
+static void end_lazy(void)
+{
+    check_valid(lazy);
+    zend_mm_shutdown(lazy, 1, 1);
+}
+
+TestSuite(heap_huge_lazy, .init = begin_lazy, .fini = end_lazy, .timeout = 60);
+
+static size_t mapped_size_of(const void *block)
+{
+    return zend_mm_huge_find(&lazy->huge, block)->mapped_size;
+}
+
+Test(heap_huge_lazy, addresses_are_taken_by_segments_and_memory_is_counted_by_pages)
+{
+    void *block = zend_mm_alloc(lazy, 3 * MIB + 1);
+    cr_assert_eq(zend_mm_block_size(lazy, block), 3 * MIB + 4096);
+    cr_assert_eq(mapped_size_of(block), 4 * MIB);
+    cr_assert_eq(lazy->real_size, 5 * MIB + 4096);
+    cr_assert_eq(zend_mm_process_usage(), 5 * MIB + 4096);
+}
+
+Test(heap_huge_lazy, a_longer_request_takes_a_cached_mapping_and_is_counted_in_full)
+{
+    void *block = zend_mm_alloc(lazy, 2 * MIB + 4096);
+    zend_mm_free(lazy, block);
+    cr_assert_eq(zend_mm_alloc(lazy, 4 * MIB), block);
+    cr_assert_eq(lazy->real_size, 6 * MIB);
+    cr_assert_eq(lazy->huge.cached_count, 0u);
+}
+
+Test(heap_huge_lazy, what_a_shorter_request_would_waste_is_discarded)
+{
+    unsigned char *block = zend_mm_alloc(lazy, 4 * MIB);
+    memset(block, 0xff, 4 * MIB);
+    zend_mm_free(lazy, block);
+    cr_assert_eq(lazy->real_size, 6 * MIB);
+    cr_assert_eq(zend_mm_alloc(lazy, 3 * MIB), (void *)block);
+    cr_assert_eq(lazy->real_size, 5 * MIB);
+    cr_assert_eq(zend_mm_process_usage(), 5 * MIB);
+    block = zend_mm_realloc(lazy, block, 4 * MIB);
+    cr_assert_eq(lazy->real_size, 6 * MIB);
+    cr_assert_eq(block[3 * MIB - 1], 0xff);
+    cr_assert_eq(block[3 * MIB], 0, "it was given back, so it reads as zeros");
+}
+
+Test(heap_huge_lazy, a_block_grows_into_its_own_addresses_where_it_stands)
+{
+    void *block = zend_mm_alloc(lazy, 2 * MIB + 4096);
+    for (size_t size = 2 * MIB + 8192; size <= 4 * MIB; size += 64 * KIB) {
+        cr_assert_eq(zend_mm_realloc(lazy, block, size), block);
+        cr_assert_eq(lazy->real_size, 2 * MIB + zend_mm_heap_huge_round(size));
+    }
+    check_valid(lazy);
+}
+
+Test(heap_huge_lazy, growing_within_the_addresses_is_held_to_the_limit)
+{
+    void *block = zend_mm_alloc(lazy, 3 * MIB);
+    lazy->limit = 5 * MIB + 4096;
+    cr_assert_null(zend_mm_try_realloc(lazy, block, 3 * MIB + 8192));
+    cr_assert_eq(lazy->failure, ZEND_MM_FAILURE_LIMIT);
+    cr_assert_eq(zend_mm_block_size(lazy, block), 3 * MIB);
+    cr_assert_eq(zend_mm_try_realloc(lazy, block, 3 * MIB + 4096), block);
+}
+
+Test(heap_huge_lazy, a_cached_mapping_that_the_limit_has_no_room_to_fill_makes_room)
+{
+    zend_mm_free(lazy, zend_mm_alloc(lazy, 3 * MIB));
+    void *other = zend_mm_alloc(lazy, 5 * MIB);
+    lazy->limit = 2 * MIB + 5 * MIB + 3 * MIB + 512 * KIB;
+    cr_assert_null(zend_mm_try_alloc(lazy, 4 * MIB));
+    cr_assert_eq(lazy->failure, ZEND_MM_FAILURE_LIMIT);
+    cr_assert_eq(lazy->real_size, 7 * MIB);
+    zend_mm_free(lazy, other);
+    cr_assert_not_null(zend_mm_try_alloc(lazy, 4 * MIB));
+}
+
+Test(heap_huge_lazy, a_shrunk_block_keeps_addresses_by_segments_and_memory_by_pages)
+{
+    unsigned char *block = zend_mm_alloc(lazy, 30 * MIB);
+    memset(block, 0xff, 30 * MIB);
+    cr_assert_eq(zend_mm_realloc(lazy, block, 5 * MIB), (void *)block);
+    cr_assert_eq(mapped_size_of(block), 6 * MIB);
+    cr_assert_eq(lazy->real_size, 7 * MIB);
+    cr_assert_eq(zend_mm_process_usage(), 7 * MIB);
+    cr_assert_eq(block[5 * MIB - 1], 0xff);
+}
+
+#ifdef ZTS  /* without there is one thread's heap */
+
+/* ---- making room while a block grows ---- */
+
+enum { NEIGHBOUR_COUNT = 60 };
+
+static void *neighbours[NEIGHBOUR_COUNT];
+
+static void *free_the_neighbours(void *kept)
+{
+    for (int number = 0; number < NEIGHBOUR_COUNT; number++) {
+        if (neighbours[number] != kept) {
+            efree(neighbours[number]);
+        }
+    }
+    return NULL;
+}
+
+/* Whether a block's place in the table moves when others go depends on the addresses: all are tried. */
+Test(heap_huge_remote, a_block_grows_while_others_that_were_freed_elsewhere_make_room)
+{
+    begin_memory_manager();
+    for (int kept = 0; kept < NEIGHBOUR_COUNT; kept++) {
+        for (int number = 0; number < NEIGHBOUR_COUNT; number++) {
+            neighbours[number] = emalloc(unknown(2 * MIB));
+        }
+        pthread_t thread;
+        cr_assert_eq(pthread_create(&thread, NULL, free_the_neighbours, neighbours[kept]), 0);
+        cr_assert_eq(pthread_join(thread, NULL), 0);
+        cr_assert(zend_set_memory_limit(usage(1)));
+        *(int *)neighbours[kept] = kept;
+        int *grown = erealloc(neighbours[kept], 2 * MIB + 64 * KIB);
+        cr_assert_eq(*grown, kept);
+        check_valid(zend_mm_get_heap());
+        efree(grown);
+        cr_assert(zend_set_memory_limit(SIZE_MAX));
+    }
+    end_memory_manager();
+}
+
+#endif

@@ -31,10 +31,11 @@ static void make_room(void)
     }
 }
 
-static void insert(size_t number, size_t size, size_t mapped_size)
+static void insert(size_t number, size_t size, size_t touched_size)
 {
+    zend_mm_huge huge = { block_at(number), size, touched_size, 2 * touched_size };
     make_room();
-    zend_mm_huge_insert(&table, block_at(number), size, mapped_size);
+    zend_mm_huge_insert(&table, &huge);
 }
 
 Test(huge, an_empty_table_finds_nothing_and_is_full)
@@ -49,7 +50,8 @@ Test(huge, a_block_is_found_by_its_start_and_by_no_other_address)
     zend_mm_huge *huge = zend_mm_huge_find(&table, block_at(5));
     cr_assert_not_null(huge);
     cr_assert_eq(huge->size, 3 * MIB);
-    cr_assert_eq(huge->mapped_size, 4 * MIB);
+    cr_assert_eq(huge->touched_size, 4 * MIB);
+    cr_assert_eq(huge->mapped_size, 8 * MIB);
     cr_assert_null(zend_mm_huge_find(&table, (char *)block_at(5) + 1));
     cr_assert_null(zend_mm_huge_find(&table, (char *)block_at(5) + 4096));
     cr_assert_null(zend_mm_huge_find(&table, block_at(6)));
@@ -73,11 +75,13 @@ Test(huge, a_resized_block_keeps_its_place_and_the_sums_follow)
     insert(5, 3 * MIB, 3 * MIB);
     insert(6, 1 * MIB, 2 * MIB);
     zend_mm_huge *huge = zend_mm_huge_find(&table, block_at(5));
-    zend_mm_huge_resize(&table, huge, 2 * MIB, 4 * MIB);
+    zend_mm_huge now = { huge->address, 2 * MIB, 4 * MIB, 4 * MIB };
+    zend_mm_huge_resize(&table, huge, &now);
     cr_assert_eq(zend_mm_huge_find(&table, block_at(5)), huge);
     cr_assert_eq(huge->size, 2 * MIB);
     cr_assert_eq(table.size, 3 * MIB);
-    cr_assert_eq(table.mapped_size, 6 * MIB);
+    cr_assert_eq(huge->mapped_size, 4 * MIB);
+    cr_assert_eq(table.touched_size, 6 * MIB);
     free(table.places);
 }
 
@@ -119,7 +123,7 @@ static void compare_with_model(void)
     }
     cr_assert_eq(table.count, count);
     cr_assert_eq(table.size, size);
-    cr_assert_eq(table.mapped_size, 2 * size);
+    cr_assert_eq(table.touched_size, 2 * size);
 }
 
 Test(huge, thousands_of_inserts_and_removes_agree_with_a_plain_model)
@@ -143,22 +147,62 @@ Test(huge, thousands_of_inserts_and_removes_agree_with_a_plain_model)
 
 /* ---- the cache ---- */
 
+/* A mapping, all of it touched. */
 static bool give(size_t number, size_t mapped_size)
 {
-    return zend_mm_huge_cache_give(&table, block_at(number), mapped_size);
+    zend_mm_huge mapping = { block_at(number), 0, mapped_size, mapped_size };
+    return zend_mm_huge_cache_give(&table, &mapping);
+}
+
+static bool take(size_t size, zend_mm_huge *found)
+{
+    return zend_mm_huge_cache_take(&table, size, ZEND_MM_HUGE_CLOSE, found);
 }
 
 Test(huge, a_cached_mapping_is_taken_for_a_size_it_fits_closely)
 {
     zend_mm_huge found = { 0 };
     cr_assert(give(1, 9 * MIB));
-    cr_assert_not(zend_mm_huge_cache_take(&table, 9 * MIB + 4096, &found));
-    cr_assert_not(zend_mm_huge_cache_take(&table, 8 * MIB - 4096, &found));
-    cr_assert(zend_mm_huge_cache_take(&table, 8 * MIB, &found));
+    cr_assert_not(take(9 * MIB + 4096, &found));
+    cr_assert_not(take(8 * MIB - 4096, &found));
+    cr_assert(take(8 * MIB, &found));
     cr_assert_eq(found.address, block_at(1));
     cr_assert_eq(found.mapped_size, 9 * MIB);
-    cr_assert_not(zend_mm_huge_cache_take(&table, 8 * MIB, &found));
+    cr_assert_not(take(8 * MIB, &found));
     cr_assert_eq(table.cached_size, 0u);
+}
+
+Test(huge, a_mapping_that_was_touched_less_fits_closely_while_its_addresses_suffice)
+{
+    zend_mm_huge found, mapping = { block_at(1), 0, 1 * MIB, 4 * MIB };
+    cr_assert(zend_mm_huge_cache_give(&table, &mapping));
+    cr_assert_eq(table.cached_size, 1 * MIB, "what was not touched is not counted");
+    cr_assert_not(take(4 * MIB + 4096, &found));
+    cr_assert(take(4 * MIB, &found));
+    cr_assert_eq(found.touched_size, 1 * MIB);
+    cr_assert_eq(table.cached_size, 0u);
+}
+
+Test(huge, a_loose_fit_is_taken_only_where_it_is_asked_for_and_none_is_close)
+{
+    zend_mm_huge found;
+    cr_assert(give(1, 4 * MIB));
+    cr_assert_not(take(3 * MIB, &found));
+    cr_assert(zend_mm_huge_cache_take(&table, 3 * MIB, ZEND_MM_HUGE_LOOSE, &found));
+    cr_assert_eq(found.address, block_at(1));
+    cr_assert(give(1, 3 * MIB));
+    cr_assert(give(2, 4 * MIB));
+    cr_assert(zend_mm_huge_cache_take(&table, 3 * MIB, ZEND_MM_HUGE_LOOSE, &found));
+    cr_assert_eq(found.address, block_at(1), "the close one, though it is older");
+    cr_assert_eq(table.cached_size, 4 * MIB);
+}
+
+Test(huge, a_mapping_of_more_than_twice_the_addresses_is_left_to_larger_requests)
+{
+    zend_mm_huge found;
+    cr_assert(give(1, 8 * MIB));
+    cr_assert_not(zend_mm_huge_cache_take(&table, 4 * MIB - 4096, ZEND_MM_HUGE_LOOSE, &found));
+    cr_assert(zend_mm_huge_cache_take(&table, 4 * MIB, ZEND_MM_HUGE_LOOSE, &found));
 }
 
 Test(huge, of_several_cached_mappings_the_newest_is_taken)
@@ -167,7 +211,7 @@ Test(huge, of_several_cached_mappings_the_newest_is_taken)
     cr_assert(give(1, 4 * MIB));
     cr_assert(give(2, 4 * MIB));
     cr_assert(give(3, 8 * MIB));
-    cr_assert(zend_mm_huge_cache_take(&table, 4 * MIB, &found));
+    cr_assert(take(4 * MIB, &found));
     cr_assert_eq(found.address, block_at(2));
     cr_assert_eq(table.cached_count, 2u);
     cr_assert_eq(table.cached_size, 12 * MIB);
