@@ -12,3 +12,9 @@ tests_fpm_fastcgi_params_SOURCES = tests/fpm/fastcgi_params.c
 tests_fpm_fastcgi_params_LDADD = libtsrmalloc-fpm.la
 tests_fpm_fastcgi_output_SOURCES = tests/fpm/fastcgi_output.c
 tests_fpm_fastcgi_output_LDADD = libtsrmalloc-fpm.la
+
+PLAIN_TESTS += tests/fpm/status
+tests_fpm_status_SOURCES = tests/fpm/status.c tests/fpm/status_sample.h
+tests_fpm_status_LDADD = libtsrmalloc-fpm.la
+
+SCRIPT_TESTS += tests/fpm/status_formats.sh

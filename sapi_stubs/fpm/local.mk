@@ -9,4 +9,10 @@ libtsrmalloc_fpm_la_SOURCES = \
 	sapi_stubs/fpm/fastcgi_output.h \
 	sapi_stubs/fpm/fastcgi_output.c \
 	sapi_stubs/fpm/status.h \
+	sapi_stubs/fpm/status.c \
+	sapi_stubs/fpm/status_writer.h \
+	sapi_stubs/fpm/status_writer.c \
+	sapi_stubs/fpm/status_formats.c \
+	sapi_stubs/fpm/status_metrics.c \
+	sapi_stubs/fpm/status_live.c \
 	sapi_stubs/fpm/access_log.h

@@ -113,8 +113,12 @@ typedef enum status_format {
 /* The query says what is wanted: `json`, `xml`, `html`, `openmetrics`, and `full`, as keys. */
 status_format status_query(const char *query, size_t query_size, bool *full);
 
+/* What /metrics and `openmetrics&full` are: Prometheus' text format, whose names of counters end in
+ * _total. Plain `openmetrics` is what php-fpm says, for dashboards that know it. */
+#define STATUS_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
 /* The value of Content-Type. */
-const char *status_content_type(status_format format);
+const char *status_content_type(status_format format, bool full);
 
 /* Where the page goes, piece by piece. */
 typedef struct status_sink {
@@ -122,9 +126,10 @@ typedef struct status_sink {
     void *context;
 } status_sink;
 
-/* Headers (Status is 200 by default), a blank line and the page; without the page for HEAD. The
- * times are written in the process's time zone. */
-void status_write_headers(status_format format, const status_sink *sink);
+/* Headers (Status is 200 by default) and a blank line; for HEAD this is all. */
+void status_write_headers(const char *content_type, const status_sink *sink);
+/* The page. `html&full` is one that shows itself anew each second. Times are written in the
+ * process's time zone. */
 void status_write(const status_pool *pool, status_format format, bool full,
     const status_sink *sink);
 /* /metrics: all pools in one exposition, which names each metric once. */

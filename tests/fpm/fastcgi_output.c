@@ -59,8 +59,8 @@ static bool is_answer(size_t size)
         }
         at += 8 + content + padding;
     }
-    return good && ended && at == sent_size && received_size == size && stdout_ended == (size > 0) &&
-        memcmp(answer, received, size) == 0;
+    return good && ended && at == sent_size && received_size == size &&
+        stdout_ended == (size > 0) && memcmp(answer, received, size) == 0;
 }
 
 static bool goes_through(size_t size, size_t capacity)
