@@ -18,3 +18,7 @@ tests_fpm_status_SOURCES = tests/fpm/status.c tests/fpm/status_sample.h
 tests_fpm_status_LDADD = libtsrmalloc-fpm.la
 
 SCRIPT_TESTS += tests/fpm/status_formats.sh
+
+PLAIN_TESTS += tests/fpm/access_log
+tests_fpm_access_log_SOURCES = tests/fpm/access_log.c
+tests_fpm_access_log_LDADD = libtsrmalloc-fpm.la

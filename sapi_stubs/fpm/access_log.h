@@ -1,16 +1,19 @@
 /* access_log.h: lines of an access log, by php-fpm's access.format.
  *
- *     %%  a per cent sign            %C{user|system|total}  CPU in per cent (total without braces)
- *     %d{seconds|milliseconds|milli|microseconds|micro}     duration (seconds without braces)
- *     %e{NAME}  variable of the request        %f  script
- *     %l  content length of the request        %m  method
- *     %M{bytes|kilobytes|kilo|megabytes|mega}  peak of the heap's real size (bytes)
- *     %n  pool         %o{NAME}  header of the answer
- *     %p  worker (its thread id)               %P  server (its process id)
- *     %q  query        %Q  '?' if there is one %r  URI without query   %R  address of the client
- *     %s  status       %t{STRFTIME}  when it began   %T{STRFTIME}  when it ended   %u  user
- *     %{peak|real|size|reset_us}  heap: most bytes held, bytes held and bytes of blocks at the end
- *                      of the request, microseconds of the heap's last reset
+ *     %%  a per cent sign            %C  CPU in per cent: %{user}C %{system}C %{total}C (total)
+ *     %d  duration: %{seconds}d %{milliseconds}d %{milli}d %{microseconds}d %{micro}d (seconds)
+ *     %{NAME}e  variable of the request         %f  script
+ *     %l  content length of the request         %m  method
+ *     %M  most bytes that the heap held: %{bytes}M %{kilobytes}M %{kilo}M %{megabytes}M %{mega}M
+ *     %n  pool          %{NAME}o  header of the answer
+ *     %p  worker (its thread id)                %P  server (its process id)
+ *     %q  query         %Q  '?' if there is one          %r  URI without query
+ *     %R  address of the client                 %s  status             %u  user
+ *     %{STRFTIME}t  when it began               %{STRFTIME}T  when it ended
+ *     %{peak}  as %M   %{real}  bytes held at the end of the request
+ *     %{size}  bytes of blocks then             %{reset_us}  microseconds of the last heap reset
+ *
+ * The last four are ours and have no letter behind them.
  *
  * Thread     a compiled format is read-only: any number of threads.
  */
@@ -51,7 +54,7 @@ typedef struct access_log_entry {
     size_t heap_size;               /* bytes of blocks then */
     uint64_t reset_duration;        /* nanoseconds */
 
-    /* For %e and %o; return NULL for what there is not. */
+    /* For %{NAME}e and %{NAME}o; return NULL for what there is not. */
     const char *(*variable)(const void *context, const char *name);
     const char *(*header)(const void *context, const char *name);
     const void *context;

@@ -15,4 +15,5 @@ libtsrmalloc_fpm_la_SOURCES = \
 	sapi_stubs/fpm/status_formats.c \
 	sapi_stubs/fpm/status_metrics.c \
 	sapi_stubs/fpm/status_live.c \
-	sapi_stubs/fpm/access_log.h
+	sapi_stubs/fpm/access_log.h \
+	sapi_stubs/fpm/access_log.c

@@ -22,7 +22,8 @@ static const char style[] =
     "h1{font-size:1.35rem;margin:0}header p{margin:0;color:var(--dim)}"
     "button{margin-left:auto;font:inherit;padding:.25rem .8rem;border:1px solid var(--line);"
     "border-radius:6px;background:var(--card);color:inherit;cursor:pointer}"
-    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.8rem;"
+    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(13rem,22%),1fr));"
+    "gap:.8rem;"
     "margin-bottom:1rem}.card,table{background:var(--card);border:1px solid var(--line);"
     "border-radius:10px}.card{padding:.7rem .9rem}.card h2{font-size:.78rem;font-weight:600;"
     "margin:0;color:var(--dim)}.card b{font-size:1.5rem;font-weight:600;"
@@ -31,7 +32,7 @@ static const char style[] =
     "th,td{padding:.45rem .7rem;text-align:left;border-bottom:1px solid var(--line);"
     "white-space:nowrap}tr:last-child td{border-bottom:0}th{font-size:.78rem;color:var(--dim)}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "td.uri{max-width:26rem;overflow:hidden;text-overflow:ellipsis}"
+    "td.uri{max-width:16rem;overflow:hidden;text-overflow:ellipsis}"
     ".state{padding:.1rem .55rem;border-radius:99px;font-size:.82rem;color:#fff;"
     "background:var(--used)}.s0{background:var(--idle)}.s7{background:var(--hot)}"
     ".s9{background:var(--full)}"
@@ -147,8 +148,8 @@ static void put_cards(status_writer *writer, const status_pool *pool)
     put_card(writer, "Waiting connections", pool->listen_queue, "at most",
         pool->listen_queue_max);
     put_memory_card(writer, pool);
-    put_time_card(writer, "Half of the requests", &pool->request_time);
-    put_time_card(writer, "Half of the heap resets", &pool->reset_time);
+    put_time_card(writer, "Request time, median", &pool->request_time);
+    put_time_card(writer, "Heap reset, median", &pool->reset_time);
     put_card(writer, "Memory limit hits", pool->limit_hit_count, "timeouts", pool->timeout_count);
     put_card(writer, "Slow requests", pool->slow_count, "clients gone", pool->abort_count);
     status_put(writer, "</div>\n");

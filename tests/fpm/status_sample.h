@@ -19,8 +19,8 @@ static const status_worker sample_workers[] = {
     {
         .number = 1, .tid = 4002, .state = STATUS_IDLE, .start_time = 1000000007,
         .request_count = 790, .request_duration = 120, .request_method = SAMPLE_TEXT("PO\"ST\n"),
-        .request_uri = SAMPLE_TEXT("/<script>alert(1)</script>?a='b'&c=\"d\"\\\x01\r\n\0\xff\xc3\xa4"
-            "\xed\xa0\x80]]>"),
+        .request_uri = SAMPLE_TEXT("/<script>alert(1)</script>?a='b'&c=\"d\"\\\x01\r\n\0\xff"
+            "\xc3\xa4\xed\xa0\x80]]>"),
         .content_length = 77, .user = SAMPLE_TEXT("<b>"), .script = SAMPLE_TEXT("/s&t.lua"),
         .last_request_cpu = 99.999, .last_request_memory = 4 * MIB, .heap_size = 0,
         .heap_real_size = 2 * MIB, .heap_peak = 4 * MIB, .heap_cached = 2 * MIB,
