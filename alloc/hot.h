@@ -83,12 +83,11 @@ ZEND_MM_HOT bool zend_mm_hot_free(zend_mm_heap *heap, void *block)
     return zend_mm_likely(bucket != NULL) && zend_mm_hot_push(heap, bucket, block);
 }
 
-/* Resize a small block of this heap within its bin, or by moving it to a slot of another. NULL:
- * neither; nothing has changed. */
-ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, void *block, size_t size,
-    size_t copy_size)
+/* Resize a small block of `bucket` within its bin, or by moving it to a slot of another. NULL: neither
+ * (or bucket is NULL); nothing has changed. */
+ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block,
+    size_t size, size_t copy_size)
 {
-    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
     if (!zend_mm_likely(bucket != NULL && size <= ZEND_MM_MAX_SMALL_SIZE)) {
         return NULL;
     }
@@ -112,6 +111,39 @@ ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, void *block, size_t si
     memcpy(moved, block, kept);
     /* A block that was just freed: the new one is not seen by anybody, the slow sibling panics. */
     return zend_mm_likely(zend_mm_hot_push(heap, bucket, block)) ? moved : NULL;
+}
+
+/* ---- blocks at the start of a page: for the slow siblings to try first ---- */
+
+/* What the segment table knows of a block of this heap that begins a page; NULL for others. */
+static inline const zend_mm_segment_info *zend_mm_page_info(const zend_mm_heap *heap,
+    const void *block)
+{
+    bool is_page = ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) == 0;
+    return is_page && zend_mm_owner_of(block) == heap->index
+        ? zend_mm_segment_info_of(&heap->free_runs, block) : NULL;
+}
+
+/* The bucket of a small block at the start of a page; NULL for anything else. */
+static inline zend_mm_bucket *zend_mm_page_bucket(zend_mm_heap *heap,
+    const zend_mm_segment_info *info, const void *block)
+{
+    uint32_t page = zend_mm_page_of(block);
+    if (info == NULL || zend_mm_page_is_set(&info->starts, page)) {
+        return NULL;
+    }
+    uint32_t word = zend_mm_segment_of(block)->map[page];
+    zend_mm_bucket *bucket = &heap->free_buckets[word & ZEND_MM_WORD_BIN_MASK];
+    return zend_mm_is_slot_start(bucket, word, block) ? bucket : NULL;
+}
+
+/* Is it a large block that has as many pages as `size` bytes need? */
+static inline bool zend_mm_page_keeps_length(const zend_mm_segment_info *info, const void *block,
+    size_t size)
+{
+    return info != NULL && size > ZEND_MM_MAX_SMALL_SIZE && size <= ZEND_MM_MAX_LARGE_SIZE
+        && zend_mm_large_length(info, zend_mm_page_of(block))
+            == (size + ZEND_MM_PAGE_SIZE - 1) >> ZEND_MM_PAGE_SHIFT;
 }
 
 #endif
