@@ -21,7 +21,7 @@ USAGE
 
 # Debian's names. What to look for where there is no dpkg is in missing_things.
 packages="gcc libc6-dev make autoconf automake libtool pkg-config"
-packages="$packages libck-dev libcriterion-dev zlib1g-dev"
+packages="$packages libck-dev libcriterion-dev zlib1g-dev liblua5.4-dev"
 # What bench measures against, and what draws its pictures. It runs without, and says so.
 bench_packages="libphp8.2-embed libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 gnuplot-nox"
 # The compiler for Windows, and what runs its programs.
@@ -51,6 +51,8 @@ missing_things() {
     for header in ck_pr.h criterion/criterion.h zlib.h; do
         echo "#include <$header>" | ${CC:-cc} -E -x c - >/dev/null 2>&1 || echo "$header"
     done
+    pkg-config --exists lua5.4 2>/dev/null || pkg-config --exists 'lua >= 5.4' 2>/dev/null ||
+        echo "Lua 5.4"
 }
 
 install_packages() {

@@ -14,6 +14,9 @@ AC_CHECK_HEADERS([ck_pr.h ck_ring.h ck_stack.h ck_sequence.h], [],
 
 ZLIB_LIBS=
 CRITERION_LIBS=
+LUA_CFLAGS=
+LUA_LIBS=
+tsrmalloc_lua=no
 tsrmalloc_unit_tests="no: only tests/win32 runs on Windows"
 AS_IF([test $tsrmalloc_windows = no], [TSRMALLOC_POSIX_DEPENDENCIES])
 
@@ -26,6 +29,12 @@ AS_IF([test -n "$tsrmalloc_missing"], [
 AM_CONDITIONAL([HAVE_CRITERION], [test -n "$CRITERION_LIBS"])
 AC_SUBST([ZLIB_LIBS])
 AC_SUBST([CRITERION_LIBS])
+AM_CONDITIONAL([LUA], [test $tsrmalloc_lua = yes])
+AS_IF([test $tsrmalloc_lua = yes], [tsrmalloc_lua_defined=1], [tsrmalloc_lua_defined=0])
+AC_DEFINE_UNQUOTED([TSRMALLOC_LUA], [$tsrmalloc_lua_defined], [1: the Lua engine is compiled in])
+AC_SUBST([LUA_CFLAGS])
+AC_SUBST([LUA_LIBS])
+AC_SUBST([tsrmalloc_lua])
 ])
 
 dnl TSRMALLOC_POSIX_DEPENDENCIES: what programs and tests need beside.
@@ -36,6 +45,8 @@ AC_CHECK_HEADER([zlib.h],
 
 AC_CHECK_PROGS([PKG_CONFIG], [pkg-config pkgconf])
 AS_IF([test -z "$PKG_CONFIG"], [TSRMALLOC_NEED([pkg-config])])
+
+TSRMALLOC_CHECK_LUA
 
 AC_SEARCH_LIBS([pthread_create], [pthread], [],
     [AC_MSG_ERROR([POSIX threads are needed])])
@@ -48,4 +59,22 @@ AS_IF([test -z "$CRITERION_LIBS"],
     [tsrmalloc_unit_tests="no: make check needs Criterion (apt-get install libcriterion-dev)"],
     [test "$tsrmalloc_tsan" = 1],
     [tsrmalloc_unit_tests="no: Criterion does not run under ThreadSanitizer"])
+])
+
+dnl TSRMALLOC_CHECK_LUA: Lua 5.4 for the engine, unless --without-lua. Needs pkg-config, which is asked for
+dnl before.
+AC_DEFUN([TSRMALLOC_CHECK_LUA], [
+AS_IF([test "x$with_lua" != xno && test -n "$PKG_CONFIG"], [
+    AC_MSG_CHECKING([for Lua 5.4])
+    for tsrmalloc_lua_package in lua5.4 lua-5.4 lua54 lua; do
+        AS_IF([$PKG_CONFIG --exists "$tsrmalloc_lua_package >= 5.4" "$tsrmalloc_lua_package < 5.5"], [
+            LUA_CFLAGS=`$PKG_CONFIG --cflags $tsrmalloc_lua_package`
+            LUA_LIBS=`$PKG_CONFIG --libs $tsrmalloc_lua_package`
+            tsrmalloc_lua=yes
+            break
+        ])
+    done
+    AC_MSG_RESULT([$tsrmalloc_lua])
+    AS_IF([test $tsrmalloc_lua = no], [TSRMALLOC_NEED([liblua5.4-dev])])
+])
 ])

@@ -2,7 +2,7 @@
  * Owns        the flag that the modules are up, the error callback while they are.
  * Thread      start-up and shutdown: main thread. Requests: each worker for itself.
  * Invariants  I1  every act of a request end runs once, whatever the acts before it did
- *             I2  after php_request_shutdown no block of the request is left
+ *             I2  after php_request_shutdown no block of the request is left, unless it is kept
  * Failure     FAILURE, reported through sapi_report; what was begun is undone first.
  * Tests       tests/unit/sapi_lifecycle.c, tests/unit/sapi_threads.c, tests/cli */
 #include "config.h"
@@ -60,8 +60,11 @@ static void memory_error(zend_mm_error_kind kind, const char *message)
  * Returns the limit in force: a heap cannot hold less than its first unit. */
 static size_t apply_memory_limit(TSRMLS_D)
 {
-    SAPI_UNUSED_TSRMLS;
     size_t limit = php_memory_limit();
+    if (SG(heap_is_kept)
+        && __builtin_add_overflow(limit, zend_memory_usage(1 TSRMLS_CC), &limit)) {
+        limit = SIZE_MAX;
+    }
     if (!zend_set_memory_limit(limit)) {
         limit = zend_memory_usage(1 TSRMLS_CC);
         (void)zend_set_memory_limit(limit);
@@ -209,12 +212,21 @@ zend_result php_request_startup(TSRMLS_D)
     SG(active_module_count) = 0;
     SG(request_number)++;
     (void)apply_memory_limit(TSRMLS_C);
+    SG(heap_start_size) = zend_memory_usage(0 TSRMLS_CC);
     if (protect_result(sapi_activate TSRMLS_CC) == FAILURE
         || zend_activate_modules(TSRMLS_C) == FAILURE) {
         php_request_shutdown(TSRMLS_C);
         return FAILURE;
     }
     return SUCCESS;
+}
+
+/* No leak report for a request that was cut off: what it left behind is no leak. */
+static void reset_heap(TSRMLS_D)
+{
+    uint64_t begin = tsrm_os_clock_ns();
+    shutdown_memory_manager(SG(unclean_shutdown), 0 TSRMLS_CC);
+    SG(reset_duration) = tsrm_os_clock_ns() - begin;
 }
 
 void php_request_shutdown(TSRMLS_D)
@@ -226,9 +238,9 @@ void php_request_shutdown(TSRMLS_D)
     zend_deactivate_modules(TSRMLS_C);
     (void)protect_result(sapi_deactivate TSRMLS_CC);
     SG(request_active) = false;
-
-    /* No leak report for a request that was cut off: what it left behind is no leak. */
-    uint64_t begin = tsrm_os_clock_ns();
-    shutdown_memory_manager(SG(unclean_shutdown), 0 TSRMLS_CC);
-    SG(reset_duration) = tsrm_os_clock_ns() - begin;
+    SG(heap_growth) = (int64_t)zend_memory_usage(0 TSRMLS_CC) - (int64_t)SG(heap_start_size);
+    SG(reset_duration) = 0;
+    if (!SG(heap_is_kept)) {
+        reset_heap(TSRMLS_C);
+    }
 }

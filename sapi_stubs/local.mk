@@ -24,7 +24,21 @@ libtsrmalloc_engines_la_SOURCES = \
 	sapi_stubs/engine/trace.h \
 	sapi_stubs/engine/trace_reader.c \
 	sapi_stubs/engine/trace_replay.c
-libtsrmalloc_engines_la_LIBADD = $(ZLIB_LIBS)
+libtsrmalloc_engines_la_LIBADD = $(ZLIB_LIBS) $(LUA_LIBS)
+if LUA
+libtsrmalloc_engines_la_SOURCES += \
+	sapi_stubs/engine/lua_internal.h \
+	sapi_stubs/engine/lua_engine.c \
+	sapi_stubs/engine/lua_state.c \
+	sapi_stubs/engine/lua_stop.c \
+	sapi_stubs/engine/lua_request.c \
+	sapi_stubs/engine/lua_form.c \
+	sapi_stubs/engine/lua_json.c \
+	sapi_stubs/engine/lua_json_decode.c \
+	sapi_stubs/engine/lua_text.c \
+	sapi_stubs/engine/lua_buffer.c
+endif
+libtsrmalloc_engines_la_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
 
 bin_PROGRAMS += tsrmalloc-cli
 tsrmalloc_cli_SOURCES = \
@@ -33,6 +47,8 @@ tsrmalloc_cli_SOURCES = \
 	sapi_stubs/cli/options.c \
 	sapi_stubs/cli/statistics.c \
 	sapi_stubs/cli/worker.c \
+	sapi_stubs/cli/request.c \
+	sapi_stubs/cli/script.c \
 	sapi_stubs/cli/crew.c \
 	sapi_stubs/cli/progress.c \
 	sapi_stubs/cli/report.c \
@@ -46,6 +62,7 @@ endif
 
 EXTRA_DIST += \
 	docs/startup.md \
+	docs/lua.md \
 	traces/README.md \
 	traces/dokuwiki-opcache.zmt.gz \
 	traces/composer.zmt.gz

@@ -157,6 +157,9 @@ typedef struct sapi_globals_struct {
     uint64_t read_post_size;        /* bytes of the body read so far */
     uint64_t written_size;          /* bytes that ub_write took */
     uint64_t reset_duration;        /* nanoseconds of the last heap reset */
+    bool heap_is_kept;              /* see php_request_shutdown(); the SAPI sets it */
+    size_t heap_start_size;         /* bytes of blocks when the request began */
+    int64_t heap_growth;            /* bytes of blocks that the last request left, before a reset */
     uint active_module_count;       /* modules whose RINIT ran in this request */
 } sapi_globals_struct;
 
@@ -229,7 +232,9 @@ SAPI_API void zend_shutdown(TSRMLS_D);
 SAPI_API zend_result php_request_startup(TSRMLS_D) SAPI_USE_RESULT;
 /* End the request: RSHUTDOWN in reverse order, SAPI, heap reset. Each step that runs foreign code
  * is protected by itself, so that one that bails out does not keep the later ones from running.
- * Without a request: nothing. Since 4.0. */
+ * With SG(heap_is_kept) the heap is not reset (ours: for programs that serve many requests out of one
+ * interpreter), and as long as it is set a request may hold memory_limit bytes more than there were
+ * when it began. Without a request: nothing. Since 4.0. */
 SAPI_API void php_request_shutdown(TSRMLS_D);
 
 #ifdef __cplusplus

@@ -34,6 +34,7 @@ SCRIPT_TESTS += \
 	tests/cli/json.sh \
 	tests/cli/limit.sh \
 	tests/cli/startup_trace.sh \
+	tests/cli/lua.sh \
 	tests/cli/storages.sh \
 	tests/cli/environment.sh \
 	tests/cli/progress.sh \

@@ -2,6 +2,7 @@
  *
  *   main     the order of things       options   the command line
  *   worker   one thread, its requests  crew      all workers: start, gate, end
+ *   request  what a script sees        script    the script of the command line
  *   progress the bar on a terminal     report    table and JSON
  *   statistics  the module that notes peaks
  *   startup_tree  --startup-trace      info      -i and -v */
@@ -25,7 +26,7 @@ enum {
     CLI_EXIT_USAGE = 64,
     CLI_EXIT_SOFTWARE = 70,     /* --verify found a block changed */
     CLI_EXIT_SYSTEM = 71,       /* the system refused memory or a thread */
-    CLI_EXIT_FATAL = 255,       /* a request hit its memory limit */
+    CLI_EXIT_FATAL = 255,       /* a request hit its memory limit; a script raised an error */
 };
 
 #define CLI_THREADS_MAX 4096
@@ -41,9 +42,19 @@ typedef struct cli_options {
     bool verify;
     bool json;
     bool startup_trace;
-    char **files;
+    bool persistent;
+    char **files;               /* traces */
     size_t file_count;
+    const char *script;         /* path of a script, "-" for stdin; NULL: none */
+    const char *code;           /* of -r; NULL: none */
+    char **arguments;           /* for the script */
+    size_t argument_count;
 } cli_options;
+
+static inline bool cli_options_have_script(const cli_options *options)
+{
+    return options->script != NULL || options->code != NULL;
+}
 
 /* Sets -d directives too. false: wrong usage, said on stderr. */
 bool cli_options_parse(int argc, char **argv, cli_options *options)
@@ -70,6 +81,11 @@ typedef struct cli_job {
     size_t program_count;
     size_t repeat_count;
     unsigned int flags;         /* ENGINE_* of runner_new() */
+    bool drops_output;          /* of scripts: stdout has JSON */
+    bool is_alone;              /* one worker runs one script once: messages need no worker's number */
+    bool has_input;             /* the script may read stdin as its body */
+    char *const *arguments;
+    size_t argument_count;
 } cli_job;
 
 /* Reset times kept for the median: the last so many requests of a worker. */
@@ -83,6 +99,8 @@ typedef struct cli_worker {
     uint64_t operation_count;
     uint64_t duration;                  /* nanoseconds in the engine and in heap resets */
     uint64_t remote_free_count;
+    int64_t growth;                     /* bytes that kept heaps have grown in requests */
+    engine_request request;
     cli_statistics statistics;
     uint64_t *reset_samples;            /* ring of reset_sample_capacity */
     size_t reset_sample_capacity;
@@ -95,6 +113,16 @@ bool cli_worker_init(cli_worker *worker, const cli_job *job, unsigned int index)
 void cli_worker_free(cli_worker *worker);
 /* Every request of the job, in the calling thread, which has its resources. */
 void cli_worker_run(cli_worker *worker TSRMLS_DC);
+
+/* ---- request.c ---- */
+
+/* worker->request: parameters are the environment, the body is stdin, the answer goes to stdout. */
+void cli_request_init(cli_worker *worker);
+
+/* ---- script.c ---- */
+
+/* The engine and its one program for the script of the options. false: said on stderr. */
+bool cli_script_load(const cli_options *options, cli_job *job) __attribute__((warn_unused_result));
 
 /* ---- crew.c ---- */
 
@@ -114,7 +142,7 @@ void cli_progress_stop(void);
 
 /* ---- report.c ---- */
 
-void cli_report_table(const cli_worker *workers, unsigned int count, uint64_t wall_duration);
+void cli_report_table(FILE *out, const cli_worker *workers, unsigned int count, uint64_t wall_duration);
 void cli_report_json(const cli_worker *workers, unsigned int count);
 
 /* ---- startup_tree.c ---- */

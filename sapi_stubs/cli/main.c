@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ERROR_SIZE 1024
 
@@ -42,7 +43,7 @@ static void cli_log_message(const char *message, int priority TSRMLS_DC)
         worker = SG(server_context);
         request_number = SG(request_number);
     }
-    if (worker == NULL) {
+    if (worker == NULL || worker->job->is_alone) {
         fprintf(stderr, "tsrmalloc-cli: %s\n", message);
     } else {
         fprintf(stderr, "tsrmalloc-cli: worker %u, request %" PRIu64 ": %s\n", worker->index,
@@ -52,7 +53,7 @@ static void cli_log_message(const char *message, int priority TSRMLS_DC)
 
 static sapi_module_struct cli_sapi_module = {
     .name = "cli",
-    .pretty_name = "trace replay on worker threads",
+    .pretty_name = "traces and scripts on worker threads",
     .startup = cli_startup,
     .shutdown = cli_shutdown,
     .log_message = cli_log_message,
@@ -102,6 +103,7 @@ static void unload_files(cli_job *job)
 static bool load_files(const cli_options *options, cli_job *job)
 {
     char error[ERROR_SIZE];
+    job->engine = &trace_engine;
     job->programs = calloc(options->file_count, sizeof(*job->programs));
     if (job->programs == NULL) {
         fputs("tsrmalloc-cli: no memory for the list of files\n", stderr);
@@ -139,10 +141,15 @@ static void report(const cli_options *options, const cli_job *job, const cli_wor
         cli_report_json(workers, options->thread_count);
         return;
     }
-    for (size_t index = 0; index < job->program_count; index++) {
-        job->engine->describe(job->programs[index], stdout);
+    if (job->is_alone) {
+        return;
     }
-    cli_report_table(workers, options->thread_count, wall_duration);
+    /* A script's own output is on stdout. */
+    FILE *out = cli_options_have_script(options) ? stderr : stdout;
+    for (size_t index = 0; index < job->program_count; index++) {
+        job->engine->describe(job->programs[index], out);
+    }
+    cli_report_table(out, workers, options->thread_count, wall_duration);
 }
 
 static int run_workers(const cli_options *options, const cli_job *job)
@@ -177,12 +184,20 @@ free_workers:
 
 static int run(const cli_options *options)
 {
+    bool is_single = options->thread_count == 1 && options->repeat_count == 1;
     cli_job job = {
-        .engine = &trace_engine,
         .repeat_count = options->repeat_count,
-        .flags = options->verify ? ENGINE_CHECK_CONTENT : ENGINE_CHECK_NOTHING,
+        .flags = (options->verify ? ENGINE_CHECK_CONTENT : 0u)
+            | (options->persistent ? ENGINE_KEEP_HEAP : 0u),
+        .drops_output = options->json,
+        .is_alone = is_single && cli_options_have_script(options),
+        .has_input = is_single && (options->script == NULL || strcmp(options->script, "-") != 0),
+        .arguments = options->arguments,
+        .argument_count = options->argument_count,
     };
-    if (!load_files(options, &job)) {
+    bool is_loaded = cli_options_have_script(options) ? cli_script_load(options, &job)
+                                                      : load_files(options, &job);
+    if (!is_loaded) {
         return CLI_EXIT_FILE;
     }
     int status = CLI_EXIT_SYSTEM;

@@ -20,6 +20,7 @@ typedef struct row {
     size_t real_peak;           /* bytes */
     uint64_t reset_duration;    /* nanoseconds, median */
     uint64_t remote_free_count;
+    int64_t growth;             /* bytes, mean of a request */
 } row;
 
 static int compare_durations(const void *left, const void *right)
@@ -49,6 +50,11 @@ static double per_operation(uint64_t duration, uint64_t operation_count)
     return operation_count == 0 ? 0 : (double)duration / (double)operation_count;
 }
 
+static int64_t per_request(int64_t growth, uint64_t request_count)
+{
+    return request_count == 0 ? 0 : growth / (int64_t)request_count;
+}
+
 static row worker_row(const cli_worker *worker)
 {
     return (row){
@@ -59,6 +65,7 @@ static row worker_row(const cli_worker *worker)
         .real_peak = worker->statistics.real_peak,
         .reset_duration = median(worker->reset_samples, sample_count(worker)),
         .remote_free_count = worker->remote_free_count,
+        .growth = per_request(worker->growth, worker->request_count),
     };
 }
 
@@ -96,10 +103,12 @@ static row total_row(const cli_worker *workers, unsigned int count)
         total.peak += worker->statistics.peak;
         total.real_peak += worker->statistics.real_peak;
         total.remote_free_count += worker->remote_free_count;
+        total.growth += worker->growth;
         duration += worker->duration;
     }
     total.ns_per_operation = per_operation(duration, total.operation_count);
     total.reset_duration = median_of_all(workers, count);
+    total.growth = per_request(total.growth, total.request_count);
     return total;
 }
 
@@ -132,28 +141,29 @@ static const char *duration_text(uint64_t duration, char cell[CELL_SIZE])
     return cell;
 }
 
-static void print_row(const char *name, const row *values)
+static void print_row(FILE *out, const char *name, const row *values)
 {
     char peak[CELL_SIZE], real_peak[CELL_SIZE], reset[CELL_SIZE];
-    printf("%6s %9" PRIu64 " %12" PRIu64 " %7.1f %11s %11s %10s %12" PRIu64 "\n", name,
+    fprintf(out, "%6s %9" PRIu64 " %12" PRIu64 " %7.1f %11s %11s %10s %12" PRIu64 "\n", name,
         values->request_count, values->operation_count, values->ns_per_operation,
         size_text(values->peak, peak), size_text(values->real_peak, real_peak),
         duration_text(values->reset_duration, reset), values->remote_free_count);
 }
 
-void cli_report_table(const cli_worker *workers, unsigned int count, uint64_t wall_duration)
+void cli_report_table(FILE *out, const cli_worker *workers, unsigned int count,
+    uint64_t wall_duration)
 {
     char name[16];
-    printf("%6s %9s %12s %7s %11s %11s %10s %12s\n", "worker", "requests", "operations", "ns/op",
+    fprintf(out, "%6s %9s %12s %7s %11s %11s %10s %12s\n", "worker", "requests", "operations", "ns/op",
         "peak size", "real peak", "reset", "remote frees");
     for (unsigned int index = 0; index < count; index++) {
         row values = worker_row(&workers[index]);
         snprintf(name, sizeof(name), "%u", index);
-        print_row(name, &values);
+        print_row(out, name, &values);
     }
     row total = total_row(workers, count);
-    print_row("total", &total);
-    printf("%u worker%s, %.3f s, %.1f million operations a second\n", count, count == 1 ? "" : "s",
+    print_row(out, "total", &total);
+    fprintf(out, "%u worker%s, %.3f s, %.1f million operations a second\n", count, count == 1 ? "" : "s",
         (double)wall_duration / 1e9,
         (double)total.operation_count / ((double)wall_duration / 1e3 + 0.001));
 }
@@ -163,9 +173,10 @@ void cli_report_table(const cli_worker *workers, unsigned int count, uint64_t wa
 static void print_members(const row *values)
 {
     printf("\"requests\":%" PRIu64 ",\"operations\":%" PRIu64 ",\"ns_per_operation\":%.2f,"
-        "\"peak\":%zu,\"real_peak\":%zu,\"reset_ns\":%" PRIu64 "}", values->request_count,
+        "\"peak\":%zu,\"real_peak\":%zu,\"reset_ns\":%" PRIu64 ",\"growth\":%" PRId64 "}",
+        values->request_count,
         values->operation_count, values->ns_per_operation, values->peak, values->real_peak,
-        values->reset_duration);
+        values->reset_duration, values->growth);
 }
 
 void cli_report_json(const cli_worker *workers, unsigned int count)

@@ -34,6 +34,7 @@ bool cli_worker_init(cli_worker *worker, const cli_job *job, unsigned int index)
     }
     worker->job = job;
     worker->index = index;
+    cli_request_init(worker);
     worker->reset_sample_capacity = capacity;
     worker->reset_samples = calloc(capacity, sizeof(*worker->reset_samples));
     return worker->reset_samples != NULL;
@@ -53,22 +54,54 @@ static void note_status(cli_worker *worker, int status)
     }
 }
 
-static engine_result run_protected(const sapi_engine *engine, void *runner, size_t request_index
-    TSRMLS_DC)
+/* A run that was left by zend_bailout() has been reported already. */
+static engine_result run_protected(cli_worker *worker, void *runner, size_t request_index TSRMLS_DC)
 {
     volatile engine_result result = ENGINE_NO_MEMORY;
     zend_try {
-        result = engine->run(runner, request_index, NULL);
+        result = worker->job->engine->run(runner, request_index, &worker->request);
     } zend_catch {
         SG(unclean_shutdown) = true;
     } zend_end_try();
     return result;
 }
 
+/* The exit status for a run that was not left by zend_bailout(). */
+static int status_of(engine_result result, int exit_status)
+{
+    switch (result) {
+    case ENGINE_DONE:
+        return exit_status;
+    case ENGINE_NO_FILE:
+        return CLI_EXIT_FILE;
+    case ENGINE_CORRUPT:
+        return CLI_EXIT_SOFTWARE;
+    case ENGINE_FAILED:
+    case ENGINE_STOPPED:
+    case ENGINE_NO_MEMORY:
+        break;
+    }
+    return CLI_EXIT_FATAL;
+}
+
+static void note_result(cli_worker *worker, const void *runner, engine_result result TSRMLS_DC)
+{
+    const sapi_engine *engine = worker->job->engine;
+    if (SG(unclean_shutdown)) {
+        note_status(worker, SG(exit_status));
+        return;
+    }
+    if (result != ENGINE_DONE) {
+        sapi_report(SAPI_LOG_ERROR, "%s", engine->runner_error(runner));
+    }
+    note_status(worker, status_of(result, engine->exit_status(runner)));
+}
+
 static void end_protected(const sapi_engine *engine, void *runner TSRMLS_DC)
 {
+    SG(heap_is_kept) = false;
     zend_try {
-        (void)engine->end_request(runner);
+        SG(heap_is_kept) = engine->end_request(runner);
     } zend_catch {
         SG(unclean_shutdown) = true;
     } zend_end_try();
@@ -79,6 +112,7 @@ static void add_request(cli_worker *worker, uint64_t run_duration TSRMLS_DC)
     uint64_t number = atomic_load_explicit(&worker->request_count, memory_order_relaxed);
     worker->reset_samples[number % worker->reset_sample_capacity] = SG(reset_duration);
     worker->duration += run_duration + SG(reset_duration);
+    worker->growth += SG(heap_is_kept) ? SG(heap_growth) : 0;
     atomic_store_explicit(&worker->request_count, number + 1, memory_order_relaxed);
 }
 
@@ -91,15 +125,11 @@ static bool run_request(cli_worker *worker, void *runner, size_t request_index T
         return false;
     }
     uint64_t begin = cli_now();
-    engine_result result = run_protected(engine, runner, request_index TSRMLS_CC);
+    engine_result result = run_protected(worker, runner, request_index TSRMLS_CC);
     uint64_t run_duration = cli_now() - begin;
     worker->operation_count += engine->operation_count(runner);
-    if (result == ENGINE_CORRUPT) {
-        sapi_report(SAPI_LOG_ERROR, "%s", engine->runner_error(runner));
-        note_status(worker, CLI_EXIT_SOFTWARE);
-    }
+    note_result(worker, runner, result TSRMLS_CC);
     end_protected(engine, runner TSRMLS_CC);
-    note_status(worker, SG(exit_status));
     php_request_shutdown(TSRMLS_C);
     add_request(worker, run_duration TSRMLS_CC);
     return result != ENGINE_CORRUPT;

@@ -164,4 +164,8 @@ typedef struct sapi_engine {
 /* Replays allocation traces (traces/README.md has the format). */
 extern const sapi_engine trace_engine;
 
+/* There if config.h's TSRMALLOC_LUA is 1. Runs Lua 5.4 scripts (docs/lua.md has what they find). Every allocation of the interpreter is from
+ * the calling thread's request heap. */
+extern const sapi_engine lua_engine;
+
 #endif

@@ -5,7 +5,7 @@ set -u
 
 number='[0-9][0-9]*'
 row="\"requests\":$number,\"operations\":$number,\"ns_per_operation\":$number\\.[0-9][0-9]"
-row="$row,\"peak\":$number,\"real_peak\":$number,\"reset_ns\":$number}"
+row="$row,\"peak\":$number,\"real_peak\":$number,\"reset_ns\":$number,\"growth\":$number}"
 
 # The same check without Python: stdout is one line of exactly these keys in this order.
 shape() {

@@ -28,13 +28,17 @@ refused "a directive without a value" "a directive is given as name=value" -d me
     "$data/small.zmt"
 refused "a limit that is no size" "memory_limit takes a number of bytes" -d memory_limit=12MB \
     "$data/small.zmt"
+refused "a trace and then code" "expected traces alone, or a script alone" "$data/small.zmt" -r 'x'
+refused "a file and code" "expected one script" -f x.lua -r 'x'
+refused "--verify with a script" "--verify: expected traces" --verify -r 'x'
+refused "--persistent with a trace" "--persistent: expected a script" --persistent "$data/small.zmt"
 if [ "$TSRMALLOC_ZTS" = no ]; then
     refused "two workers without ZTS" "no thread safety (ZTS)" -t 2 "$data/small.zmt"
 fi
 
 run --help
 check "--help: exit status 0" status_is 0
-for option in --threads --repeat memory_limit --verify --json --startup-trace --info --version; do
+for option in --file --run --persistent --threads --repeat memory_limit --verify --json --startup-trace --info --version; do
     check "--help names $option" out "$option"
 done
 

@@ -31,7 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (cli_options_parse(count, arguments, &options)) {
         FUZZ_EXPECT(options.thread_count >= 1 && options.thread_count <= CLI_THREADS_MAX);
         FUZZ_EXPECT(options.repeat_count >= 1);
-        FUZZ_EXPECT(options.action != CLI_RUN || options.file_count > 0);
+        FUZZ_EXPECT(options.action != CLI_RUN
+            || (options.file_count > 0) != cli_options_have_script(&options));
+        FUZZ_EXPECT(options.argument_count == 0 || options.action != CLI_RUN
+            || cli_options_have_script(&options));
     }
     return 0;
 }

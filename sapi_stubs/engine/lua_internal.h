@@ -1,0 +1,116 @@
+/* lua_internal.h: what the files of the Lua engine share.
+ *
+ *   lua_engine   the table of functions, a run      lua_state    allocator, libraries, what is off
+ *   lua_stop     interrupts, exit, coroutines       lua_request  request and response
+ *   lua_form     GET and POST variables             lua_json     json   (lua_json_decode: its half)
+ *   lua_text     html, url                          lua_buffer   bytes that grow, owned by the state
+ *
+ * In all of them lua_error() may leave any function that takes a lua_State: nothing is held there
+ * that the state does not own, and no zend_bailout() may come from below a Lua function. */
+#ifndef TSRMALLOC_ENGINE_LUA_INTERNAL_H
+#define TSRMALLOC_ENGINE_LUA_INTERNAL_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "engine.h"
+
+typedef struct lua_program {
+    char *path;                 /* NULL: requests bring their scripts */
+    char *text;                 /* NULL: read the file at path */
+    size_t text_size;
+} lua_program;
+
+/* Owner only; `state`, `current` and `is_exiting` are also read by its signal handler. */
+typedef struct lua_runner {
+    const lua_program *program;
+    bool keeps_heap;            /* ENGINE_KEEP_HEAP */
+    lua_State *volatile state;      /* in the request heap; NULL: none */
+    lua_State *volatile current;    /* the coroutine that runs; `state` outside of any */
+    engine_request *request;    /* of the run */
+    engine_script script;       /* of the run: the request's or the program's */
+    uint64_t allocation_count;  /* in the run */
+    size_t refused_size;        /* bytes that the allocator could not give last; 0: none in the run */
+    volatile bool is_exiting;   /* os.exit() was called */
+    int exit_status;
+    engine_result result;
+    char error[2048];
+} lua_runner;
+
+static inline lua_runner *lua_runner_of(lua_State *state)
+{
+    return *(lua_runner **)lua_getextraspace(state);
+}
+
+/* ---- lua_state.c ---- */
+
+/* A state in the calling thread's request heap. NULL: no memory. */
+lua_State *lua_engine_state_new(lua_runner *run);
+/* Fill the globals. May raise errors. */
+void lua_engine_open_libraries(lua_State *state);
+/* Push the script that the run is about, compiled. Raises an error if that fails; what cannot be
+ * read gives ENGINE_NO_FILE in run->result. */
+void lua_engine_push_script(lua_State *state);
+
+/* ---- lua_stop.c ---- */
+
+/* Watch for interrupts from here to lua_engine_unwatch(): while run->state is there. */
+void lua_engine_watch(lua_runner *run);
+void lua_engine_unwatch(lua_runner *run);
+bool lua_engine_is_stopping(const lua_runner *run);
+/* Raise the error that ends the run; whoever catches it meets it again. Does not return. */
+int lua_engine_raise_stop(lua_State *state);
+/* os.exit([status]) */
+int lua_engine_exit(lua_State *state);
+/* Replace what the coroutine library has by functions that know which coroutine runs. */
+void lua_engine_open_coroutine(lua_State *state);
+
+/* ---- libraries ---- */
+
+void lua_engine_open_request(lua_State *state);
+/* The same state serves another request: forget what `request` remembers of the one before. */
+void lua_engine_renew_request(lua_State *state);
+void lua_engine_open_json(lua_State *state);
+void lua_engine_open_text(lua_State *state);
+/* print(...) */
+int lua_engine_print(lua_State *state);
+/* Push a table of the variables in `a=b&c=d`. */
+void lua_engine_push_form(lua_State *state, const char *text, size_t size);
+/* 0 to 15; -1: not a hexadecimal digit. */
+int lua_engine_hex_digit(char digit);
+
+/* ---- lua_buffer.c ---- */
+
+/* Bytes in a userdata that stands at a fixed place of the stack. */
+typedef struct lua_bytes {
+    lua_State *state;
+    int index;
+    char *data;
+    size_t size, capacity;
+} lua_bytes;
+
+/* Push an empty buffer with room for `capacity` bytes. */
+void lua_bytes_push(lua_bytes *bytes, lua_State *state, size_t capacity);
+/* Room for `size` more bytes; returns where they go. Add them to bytes->size when they are there. */
+char *lua_bytes_reserve(lua_bytes *bytes, size_t size);
+void lua_bytes_add(lua_bytes *bytes, const char *data, size_t size);
+static inline void lua_bytes_add_byte(lua_bytes *bytes, char byte)
+{
+    if (bytes->size == bytes->capacity) {
+        (void)lua_bytes_reserve(bytes, 1);
+    }
+    bytes->data[bytes->size++] = byte;
+}
+/* Push the bytes as a string. */
+void lua_bytes_push_string(lua_bytes *bytes);
+
+/* json.decode(text) */
+int lua_engine_json_decode(lua_State *state);
+/* The address that stands for JSON's null in Lua. */
+#define LUA_ENGINE_JSON_NULL NULL
+#define LUA_ENGINE_JSON_DEPTH_MAX 128
+/* The table on top of the stack is an object even if it is empty. */
+void lua_engine_mark_json_object(lua_State *state);
+
+#endif

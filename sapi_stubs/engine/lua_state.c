@@ -1,0 +1,237 @@
+/* lua_state: an interpreter in the request heap: its allocator, what scripts find in it, how they
+ * are read.
+ * Owns        run->refused_size, run->allocation_count.
+ * Thread      the runner's.
+ * Invariants  I1  the allocator never bails out: Lua's frames would be left behind
+ *             I2  nothing in the globals opens a file, loads machine code or byte code, or ends the
+ *                 process; no finalizer can be set, as nobody would interrupt it
+ * Failure     NULL at the memory limit, which Lua turns into its memory error.
+ * Tests       tests/unit/lua_library.c, tests/unit/lua_malloc.c, tests/cli/lua.sh */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lua_internal.h"
+#include "zend_alloc.h"
+
+/* ---- memory ---- */
+
+/* For a new block Lua passes its type as the old size. */
+static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
+{
+    lua_runner *run = data;
+    if (new_size == 0) {
+        efree(block);
+        return NULL;
+    }
+    run->allocation_count++;
+    void *given = erealloc_recoverable(block, new_size);
+    if (given != NULL) {
+        return given;
+    }
+    if (block != NULL && new_size <= old_size) {
+        return block;
+    }
+    run->refused_size = new_size;
+    return NULL;
+}
+
+lua_State *lua_engine_state_new(lua_runner *run)
+{
+    lua_State *state = lua_newstate(allocate, run);
+    if (state != NULL) {
+        *(lua_runner **)lua_getextraspace(state) = run;
+    }
+    return state;
+}
+
+/* ---- libraries ---- */
+
+/* load(chunk, name, mode, env) for text only: byte code is not checked by Lua and can do anything. */
+static int load_text(lua_State *state)
+{
+    int count = lua_gettop(state);
+    if (count < 3) {
+        lua_settop(state, 3);
+        count = 3;
+    }
+    lua_pushliteral(state, "t");
+    lua_replace(state, 3);
+    lua_pushvalue(state, lua_upvalueindex(1));
+    lua_insert(state, 1);
+    lua_call(state, count, LUA_MULTRET);
+    return lua_gettop(state);
+}
+
+/* setmetatable(table, metatable) without finalizers. */
+static int set_metatable(lua_State *state)
+{
+    if (lua_istable(state, 2)) {
+        lua_pushliteral(state, "__gc");
+        if (lua_rawget(state, 2) != LUA_TNIL) {
+            return luaL_error(state, "__gc is off: a request's memory dies with the request");
+        }
+        lua_pop(state, 1);
+    }
+    int count = lua_gettop(state);
+    lua_pushvalue(state, lua_upvalueindex(1));
+    lua_insert(state, 1);
+    lua_call(state, count, LUA_MULTRET);
+    return lua_gettop(state);
+}
+
+/* os.getenv(name): a parameter of the request. */
+static int os_getenv(lua_State *state)
+{
+    const engine_request *request = lua_runner_of(state)->request;
+    engine_text name = { NULL, 0 };
+    engine_text value;
+    name.data = luaL_checklstring(state, 1, &name.size);
+    if (request->functions->param == NULL
+        || !request->functions->param(request->context, name, &value)) {
+        lua_pushnil(state);
+        return 1;
+    }
+    lua_pushlstring(state, value.data, value.size);
+    return 1;
+}
+
+/* The global function `name` becomes `wrapper`, which has the old one as its upvalue. */
+static void wrap_global(lua_State *state, const char *name, lua_CFunction wrapper)
+{
+    lua_getglobal(state, name);
+    lua_pushcclosure(state, wrapper, 1);
+    lua_setglobal(state, name);
+}
+
+static void open_base(lua_State *state)
+{
+    static const char *const off[] = { "dofile", "loadfile", "warn" };
+    luaL_requiref(state, LUA_GNAME, luaopen_base, 1);
+    lua_pop(state, 1);
+    for (size_t index = 0; index < sizeof(off) / sizeof(off[0]); index++) {
+        lua_pushnil(state);
+        lua_setglobal(state, off[index]);
+    }
+    wrap_global(state, "load", load_text);
+    wrap_global(state, "setmetatable", set_metatable);
+    lua_register(state, "print", lua_engine_print);
+}
+
+/* What is in `kept` of the library that `open` makes, as the global `name`. */
+static void open_part(lua_State *state, const char *name, lua_CFunction open,
+    const char *const *kept)
+{
+    lua_newtable(state);
+    lua_pushcfunction(state, open);
+    lua_call(state, 0, 1);
+    for (; *kept != NULL; kept++) {
+        lua_getfield(state, -1, *kept);
+        lua_setfield(state, -3, *kept);
+    }
+    lua_pop(state, 1);
+    lua_setglobal(state, name);
+}
+
+static void open_os(lua_State *state)
+{
+    static const char *const kept[] = { "clock", "date", "difftime", "time", NULL };
+    open_part(state, LUA_OSLIBNAME, luaopen_os, kept);
+    lua_getglobal(state, LUA_OSLIBNAME);
+    lua_pushcfunction(state, lua_engine_exit);
+    lua_setfield(state, -2, "exit");
+    lua_pushcfunction(state, os_getenv);
+    lua_setfield(state, -2, "getenv");
+    lua_pop(state, 1);
+}
+
+void lua_engine_open_libraries(lua_State *state)
+{
+    static const luaL_Reg whole[] = {
+        { LUA_TABLIBNAME, luaopen_table },
+        { LUA_STRLIBNAME, luaopen_string },
+        { LUA_MATHLIBNAME, luaopen_math },
+        { LUA_UTF8LIBNAME, luaopen_utf8 },
+    };
+    static const char *const debug_kept[] = { "traceback", NULL };
+    open_base(state);
+    for (size_t index = 0; index < sizeof(whole) / sizeof(whole[0]); index++) {
+        luaL_requiref(state, whole[index].name, whole[index].func, 1);
+        lua_pop(state, 1);
+    }
+    open_os(state);
+    open_part(state, LUA_DBLIBNAME, luaopen_debug, debug_kept);
+    lua_engine_open_coroutine(state);
+    lua_engine_open_request(state);
+    lua_engine_open_json(state);
+    lua_engine_open_text(state);
+}
+
+/* ---- scripts ---- */
+
+static int fail_reading(lua_State *state, const char *path, int error)
+{
+    lua_runner_of(state)->result = ENGINE_NO_FILE;
+    return luaL_error(state, "%s: %s", path, strerror(error));
+}
+
+/* Push a buffer with all of the file. */
+static void read_script(lua_bytes *out, lua_State *state, const engine_script *script)
+{
+    struct stat about;
+    if (fstat(script->file, &about) != 0) {
+        fail_reading(state, script->path, errno);
+    }
+    /* One more than the size, so that the end is met without growing. */
+    lua_bytes_push(out, state, S_ISREG(about.st_mode) ? (size_t)about.st_size + 1 : 4096);
+    for (;;) {
+        char *room = lua_bytes_reserve(out, 1);
+        ssize_t got = read(script->file, room, out->capacity - out->size);
+        if (got < 0 && errno == EINTR && !lua_engine_is_stopping(lua_runner_of(state))) {
+            continue;
+        }
+        if (got < 0) {
+            fail_reading(state, script->path, errno);
+        }
+        if (got == 0) {
+            return;
+        }
+        out->size += (size_t)got;
+    }
+}
+
+static void push_compiled(lua_State *state, const char *path, engine_text text)
+{
+    static const char mark[] = "\xEF\xBB\xBF";      /* UTF-8's byte order mark */
+    if (text.size >= 3 && memcmp(text.data, mark, 3) == 0) {
+        text.data += 3;
+        text.size -= 3;
+    }
+    if (text.size > 0 && text.data[0] == '#') {
+        /* A first line for the system. Its newline stays, for the line numbers. */
+        const char *end = memchr(text.data, '\n', text.size);
+        text.size = end != NULL ? text.size - (size_t)(end - text.data) : 0;
+        text.data = end;
+    }
+    lua_pushfstring(state, "@%s", path);
+    if (luaL_loadbufferx(state, text.data, text.size, lua_tostring(state, -1), "t") != LUA_OK) {
+        lua_error(state);
+    }
+    lua_remove(state, -2);
+}
+
+void lua_engine_push_script(lua_State *state)
+{
+    const engine_script *script = &lua_runner_of(state)->script;
+    if (script->file < 0) {
+        push_compiled(state, script->path, script->text);
+        return;
+    }
+    lua_bytes text;
+    read_script(&text, state, script);
+    push_compiled(state, script->path, (engine_text){ text.data, text.size });
+    lua_remove(state, text.index);
+}
