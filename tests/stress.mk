@@ -26,3 +26,11 @@ tests_fault_syscall_sweep_LDFLAGS = \
     -Wl,--wrap=posix_memalign,--wrap=aligned_alloc \
     -Wl,--wrap=pthread_create,--wrap=pthread_mutex_init,--wrap=pthread_key_create \
     -Wl,--wrap=pthread_setspecific,--wrap=pthread_atfork
+
+# ---- every call for memory fails once, in the modes that keep records ----
+
+PLAIN_TESTS += tests/fault/modes_oom
+tests_fault_modes_oom_SOURCES = tests/fault/modes_oom.c
+tests_fault_modes_oom_LDADD = $(PLAIN_LDADD)
+tests_fault_modes_oom_LDFLAGS = \
+    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=mmap,--wrap=mprotect
