@@ -33,4 +33,5 @@ PLAIN_TESTS += tests/fault/modes_oom
 tests_fault_modes_oom_SOURCES = tests/fault/modes_oom.c
 tests_fault_modes_oom_LDADD = $(PLAIN_LDADD)
 tests_fault_modes_oom_LDFLAGS = \
-    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=mmap,--wrap=mprotect
+    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=mmap,--wrap=mprotect \
+    -Wl,--wrap=backtrace_symbols

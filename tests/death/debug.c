@@ -78,6 +78,13 @@ static void test_free_lists(void)
     CHECK(strncmp(result.text, "zend_mm_heap corrupted\n", 23) == 0);
 }
 
+static void test_foreign(void)
+{
+    CHECK_CASE("resizing an address that is no block's is caught");
+    static char variable[16];
+    check_panic(resize_it, variable, "not a block of this thread's heap", variable, NO_BIN);
+}
+
 /* ---- settings ---- */
 
 static void start_with(void *value)
@@ -111,5 +118,6 @@ int main(void)
     test_padding();
     test_double_free();
     test_free_lists();
+    test_foreign();
     return check_summary();
 }

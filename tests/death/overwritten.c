@@ -111,6 +111,31 @@ static void collect(size_t size)
     (void)zend_mm_gc(zend_mm_get_heap());
 }
 
+static void renew_key(size_t size)
+{
+    (void)size;
+    refresh_memory_manager();
+}
+
+static void collect_it(void *unused)
+{
+    (void)unused;
+    collect(0);
+}
+
+/* What nobody can write who does not know the key. */
+static void test_forged_link(void)
+{
+    CHECK_CASE("a gc does not follow a link that leads out of the heap");
+    static zend_mm_slot outside;
+    damage plan = new_damage(unknown(100));
+    zend_mm_slot *slot = (zend_mm_slot *)(void *)plan.slot;
+    uintptr_t kept = slot->link;
+    slot->link = zend_mm_link_encode(&outside, zend_mm_get_heap()->link_key);
+    check_panic(collect_it, NULL, OVERWRITTEN, &outside, (int)zend_mm_bin_of(100));
+    slot->link = kept;
+}
+
 static void test_every_pop(void)
 {
     CHECK_CASE("every way to take a slot catches an overwritten one");
@@ -125,6 +150,9 @@ static void test_every_pop(void)
     }
     CHECK_CASE("a gc catches an overwritten slot");
     plan.use = collect;
+    check_flip(&plan, 0, 0xff);
+    CHECK_CASE("a new key for the links catches an overwritten slot");
+    plan.use = renew_key;
     check_flip(&plan, 0, 0xff);
 }
 
@@ -174,6 +202,7 @@ int main(void)
     test_flips();
     test_bins();
     test_every_pop();
+    test_forged_link();
     test_last_slot();
     test_overflow();
     return check_summary();

@@ -61,6 +61,16 @@ void *__wrap_realloc(void *block, size_t size);
 void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset);
 int __wrap_mprotect(void *address, size_t size, int protection);
 
+#ifdef __GLIBC__
+char **__real_backtrace_symbols(void *const *frames, int count);
+char **__wrap_backtrace_symbols(void *const *frames, int count);
+
+char **__wrap_backtrace_symbols(void *const *frames, int count)
+{
+    return fails() ? NULL : __real_backtrace_symbols(frames, count);
+}
+#endif
+
 void *__wrap_malloc(size_t size)
 {
     return fails() ? NULL : __real_malloc(size);
@@ -336,7 +346,6 @@ static void test_leaks(void)
     enter(&modes[1]);
     while (report_leaks(++n, text, sizeof text) && n < MOST_CALLS) {
         CHECK(strstr(text, "=== Total 30 memory leaks detected ===\n") != NULL);
-        CHECK(strstr(text, "Last leak repeated") == NULL);
     }
     CHECK(n > 2);
     CHECK(strstr(text, "Last leak repeated") != NULL);

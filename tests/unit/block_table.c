@@ -34,6 +34,18 @@ Test(block_table, a_record_is_found_until_it_is_removed)
     zend_mm_block_table_clear(&table);
 }
 
+Test(block_table, a_block_that_is_inserted_again_has_a_fresh_record)
+{
+    zend_mm_block_table table = { 0 };
+    zend_mm_block_record *record = zend_mm_block_table_insert(&table, memory);
+    record->size = 7;
+    record->trace = malloc(sizeof *record->trace);
+    record = zend_mm_block_table_insert(&table, memory);
+    cr_assert(record->size == 0 && record->trace == NULL);
+    cr_assert_eq(table.count, 1u);
+    zend_mm_block_table_clear(&table);
+}
+
 Test(block_table, random_inserts_and_removals_agree_with_a_plain_array)
 {
     static bool is_in[COUNT];

@@ -163,3 +163,30 @@ Test(debug_without, without_padding_and_poison_a_block_grows_in_place)
     efree(block);
     cr_assert_eq(zend_mm_get_heap()->debug->blocks.count, 0u);
 }
+
+Test(debug_without, a_resize_that_the_limit_refuses_leaves_the_block_as_it_was)
+{
+    begin_with("leaks=1");
+    zend_mm_heap *heap = zend_mm_get_heap();
+    cr_assert(zend_set_memory_limit(4 * MIB));
+    char *block = zend_mm_try_realloc(heap, NULL, unknown(5000));
+    cr_assert_not_null(block);
+    memset(block, 7, 5000);
+    cr_assert_null(zend_mm_try_realloc(heap, block, 5 * MIB));
+    cr_assert(is_filled(block, 7, 5000));
+    cr_assert_eq(heap->debug->blocks.count, 1u);
+    zend_mm_free(heap, block);
+    check_valid(heap);
+}
+
+Test(debug, a_debugged_heap_frees_a_block_of_another_heap)
+{
+    unsetenv("ZEND_MM_DEBUG");
+    zend_mm_heap *plain = zend_mm_startup();
+    cr_assert_null(plain->debug);
+    efree(zend_mm_alloc(plain, 100));
+    cr_assert_eq(zend_mm_heap_size(plain), 112u);
+    (void)zend_mm_gc(plain);
+    cr_assert_eq(zend_mm_heap_size(plain), 0u);
+    zend_mm_shutdown(plain, 1, 1);
+}

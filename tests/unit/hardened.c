@@ -105,6 +105,43 @@ Test(hardened, the_quarantine_is_freed_before_the_limit_is_an_error)
     efree(large);
 }
 
+/* Fills the heap up to its limit with small blocks and frees them all: what the quarantine holds is
+ * scattered over every run, so no run is free before it is flushed. */
+static void fill_and_free(void)
+{
+    static void *blocks[3000];
+    size_t count = 0;
+    while (count < 3000 && (blocks[count] = zend_mm_try_alloc(zend_mm_get_heap(), 3072)) != NULL) {
+        count++;
+    }
+    cr_assert(count > 400 && count < 3000);
+    while (count > 0) {
+        efree(blocks[--count]);
+    }
+}
+
+Test(hardened, the_quarantine_is_freed_for_an_aligned_block_too)
+{
+    cr_assert(zend_set_memory_limit(2 * MIB));
+    fill_and_free();
+    void *aligned = zend_mm_try_alloc_aligned(zend_mm_get_heap(), 4096, MIB);
+    cr_assert(aligned != NULL && is_aligned_to(aligned, 4096));
+    efree(aligned);
+    check_valid(zend_mm_get_heap());
+}
+
+Test(hardened, the_quarantine_is_freed_for_a_large_block_that_grows_too)
+{
+    cr_assert(zend_set_memory_limit(2 * MIB));
+    char *large = emalloc(unknown(5000));
+    large[4999] = 'z';
+    fill_and_free();
+    large = zend_mm_try_realloc(zend_mm_get_heap(), large, MIB);
+    cr_assert(large != NULL && large[4999] == 'z');
+    efree(large);
+    check_valid(zend_mm_get_heap());
+}
+
 Test(hardened, requests_end_and_begin_anew)
 {
     for (int request = 0; request < 5; request++) {

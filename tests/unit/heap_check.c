@@ -241,3 +241,25 @@ Test(heap_check, a_wrong_real_size_is_found)
     heap->real_size += ZEND_MM_PAGE_SIZE;
     check_broken("heap: real_size is not what the heap holds");
 }
+
+/* More segments than one word of a bucket has bits for: the table has summaries then. */
+static void hold_many_segments(void)
+{
+    for (int number = 0; number < 70; number++) {
+        cr_assert_not_null(zend_mm_alloc(heap, ZEND_MM_MAX_LARGE_SIZE - 4 * ZEND_MM_PAGE_SIZE));
+    }
+    cr_assert_gt(heap->free_runs.table.row_words, 1u);
+}
+
+Test(heap_check, a_heap_of_many_segments_is_valid)
+{
+    hold_many_segments();
+    check_valid(heap);
+}
+
+Test(heap_check, a_summary_that_forgets_a_bucket_is_found)
+{
+    hold_many_segments();
+    heap->free_runs.table.summaries[0] ^= 1;
+    check_broken("segment_table I2: a summary and a bucket disagree");
+}

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "tests/unit/alloc_support.h"
 
@@ -471,3 +472,63 @@ Test(heap_huge_remote, a_block_grows_while_others_that_were_freed_elsewhere_make
 }
 
 #endif
+
+/* ---- a storage that moves a block to an address that cannot be a block's ---- */
+
+static void *misaligning_realloc(zend_mm_storage *storage, void *block, size_t old_size,
+    size_t new_size)
+{
+    char *moved = counted_alloc(storage, new_size + MIB);
+    memcpy(moved + MIB, block, old_size < new_size ? old_size : new_size);
+    counted_free(storage, block, old_size);
+    return moved + MIB;
+}
+
+static size_t misaligned_free_count;
+
+static void misaligned_free(zend_mm_storage *storage, void *block, size_t size)
+{
+    if (is_aligned_to(block, 2 * MIB)) {
+        counted_free(storage, block, size);
+    } else {
+        misaligned_free_count++;
+        counted_free(storage, (char *)block - MIB, size + MIB);
+    }
+}
+
+static const zend_mm_mem_handlers misaligning_handlers = {
+    "misaligning", counted_init, counted_dtor, NULL, counted_alloc, misaligning_realloc,
+    misaligned_free,
+};
+
+Test(heap_huge, a_block_that_the_storage_moved_off_its_alignment_is_copied_to_an_aligned_place)
+{
+    zend_mm_shutdown(heap, 1, 1);
+    heap = zend_mm_startup_ex(&misaligning_handlers, 2 * MIB, 0, 0, NULL);
+    unsigned char *block = marked(3 * MIB);
+    block = zend_mm_realloc(heap, block, 9 * MIB);
+    cr_assert(is_aligned_to(block, 2 * MIB));
+    check_marks(block, 3 * MIB);
+    cr_assert_eq(misaligned_free_count, 1u);
+    cr_assert_eq(zend_mm_heap_size(heap), 9 * MIB);
+}
+
+static void *misaligning_then_empty(zend_mm_storage *storage, void *block, size_t old_size,
+    size_t new_size)
+{
+    void *moved = misaligning_realloc(storage, block, old_size, new_size);
+    counted.refuse_alloc = true;
+    return moved;
+}
+
+static const zend_mm_mem_handlers hopeless_handlers = {
+    "hopeless", counted_init, counted_dtor, NULL, counted_alloc, misaligning_then_empty,
+    misaligned_free,
+};
+
+Test(heap_huge, a_block_that_cannot_be_brought_back_to_an_aligned_place_ends_the_process,
+    .signal = SIGABRT)
+{
+    heap = zend_mm_startup_ex(&hopeless_handlers, 2 * MIB, 0, 0, NULL);
+    (void)!zend_mm_realloc(heap, marked(3 * MIB), 9 * MIB);
+}

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include "alloc/segment_pool.h"
 #include "tests/unit/alloc_support.h"
 
 static zend_mm_heap *heap;
@@ -291,4 +292,22 @@ Test(heap_pages, the_reserve_is_free_while_an_error_is_reported_and_taken_again_
     zend_mm_shutdown(heap, 0, 1);
     cr_assert_not_null(heap->reserve);
     cr_assert_eq(heap->free_runs.table.infos[0].free_page_count, ZEND_MM_USABLE_PAGE_COUNT - 2);
+}
+
+Test(heap_pages, a_segment_that_a_full_pool_refuses_is_unmapped_and_no_longer_counted)
+{
+    zend_mm_segment_pool *pool = &zend_mm_mmap_anon_pool;
+    zend_mm_heap *pooled = new_heap();
+    void *large = zend_mm_alloc(pooled, FULL);
+    zend_mm_free(pooled, large);
+    int64_t existing = atomic_load(&pool->existing);
+    /* The pool never looks into a segment: any address fills it. */
+    while (zend_mm_pool_give(pool, (void *)ZEND_MM_SEGMENT_SIZE)) {
+    }
+    (void)zend_mm_gc(pooled);
+    cr_assert_eq(pooled->real_size, 2 * MIB);
+    cr_assert_eq(zend_mm_owner_of(large), ZEND_MM_OWNER_NONE);
+    cr_assert_eq(atomic_load(&pool->existing), existing - 1);
+    while (zend_mm_pool_take(pool) != NULL) {
+    }
 }

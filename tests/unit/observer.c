@@ -272,3 +272,36 @@ Test(observer_passing, calls_that_are_passed_on_are_told_without_old_sizes)
     efree(block);
     cr_assert(seen.frees == 1 && seen.size == 0);
 }
+
+/* ---- blocks that another heap frees ---- */
+
+Test(observer, a_block_that_another_heap_frees_is_told_when_its_own_takes_it)
+{
+    log seen = { 0 };
+    zend_mm_heap *other = zend_mm_startup();
+    cr_assert_not_null(zend_mm_observer_register(other, &all, &seen));
+    void *block = zend_mm_alloc(other, 100);
+    efree(block);
+    cr_assert_eq(seen.frees, 0);
+    (void)zend_mm_gc(other);
+    cr_assert_eq(seen.frees, 1);
+    cr_assert_eq(number_of(seen.block), number_of(block));
+    cr_assert_eq(zend_mm_heap_size(other), 0u);
+    zend_mm_shutdown(other, 1, 1);
+}
+
+Test(observer, in_a_debugged_heap_the_size_told_is_the_one_asked_for)
+{
+    log seen = { 0 };
+    setenv("ZEND_MM_DEBUG", "padding=16", 1);
+    zend_mm_heap *other = zend_mm_startup();
+    cr_assert_not_null(zend_mm_observer_register(other, &all, &seen));
+    zend_mm_free(other, zend_mm_alloc(other, 100));
+    cr_assert(seen.frees == 1 && seen.size == 100);
+    void *block = zend_mm_alloc(other, 200);
+    efree(block);
+    (void)zend_mm_gc(other);
+    cr_assert_eq(seen.frees, 2);
+    cr_assert_eq(zend_mm_heap_size(other), 0u);
+    zend_mm_shutdown(other, 1, 1);
+}

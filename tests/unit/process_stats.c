@@ -124,9 +124,23 @@ Test(process_stats, the_dump_is_one_object_with_every_bin_and_segment)
     cr_assert_not_null(strstr(text, "\"largest_free_run\":"));
 }
 
+Test(process_stats, the_dump_tells_the_limit_of_a_heap_that_has_one)
+{
+    cr_assert(zend_set_memory_limit(8 * MIB));
+    cr_assert_not_null(strstr(dump(NULL), "\"limit\":8388608,"));
+}
+
 Test(process_stats, a_descriptor_that_takes_nothing_is_a_failure)
 {
     cr_assert_not(zend_mm_heap_dump(NULL, -1));
+}
+
+Test(process_stats, a_heap_without_memory_of_its_own_has_no_dump)
+{
+    setenv("USE_ZEND_ALLOC", "0", 1);
+    (void)set_heap(NULL);
+    cr_assert_not_null(zend_mm_get_heap());
+    cr_assert_not(zend_mm_heap_dump(NULL, STDOUT_FILENO));
 }
 
 /* ---- keys over a fork ---- */

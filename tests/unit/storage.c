@@ -187,6 +187,8 @@ Test(storage, growing_to_an_impossible_size_leaves_the_block_as_it_was)
         block[5] = 55;
         cr_assert_null(storage->handlers->_realloc(storage, block, 2 * MIB,
             unknown(SIZE_MAX / 2 & ~(size_t)4095)));
+        cr_assert_null(storage->handlers->_realloc(storage, block, 2 * MIB,
+            unknown(SIZE_MAX & ~(size_t)4095)));
         cr_assert_eq(block[5], 55);
         memset(block, 1, 2 * MIB);
         storage->handlers->_free(storage, block, 2 * MIB);

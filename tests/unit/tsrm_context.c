@@ -191,6 +191,28 @@ Test(tsrm_context, a_context_freed_inside_a_ctor_is_destroyed_after_it)
     cr_assert_eq(atomic_load(&tsrm_registry.deferred_count), 0);
 }
 
+static void freeing_own_ctor(void *resource, void ***tsrm_ls)
+{
+    (void)resource;
+    if ((void *)tsrm_ls == inner_context) {
+        tsrm_free_interpreter_context(inner_context);
+        cr_assert_null(tsrm_get_ls_cache());
+        cr_assert_eq(dtor_count, 0, "put off until the ctor has returned");
+    }
+}
+
+Test(tsrm_context, a_current_context_freed_inside_its_ctor_is_no_longer_current_and_dies_after_it)
+{
+    ts_rsrc_id id;
+
+    inner_context = tsrm_new_interpreter_context();
+    tsrm_set_interpreter_context(inner_context);
+    cr_assert_neq(ts_allocate_id(&id, 1, freeing_own_ctor, NULL), 0);
+    cr_assert_eq(dtor_count, 1);
+    cr_assert_eq(atomic_load(&tsrm_registry.deferred_count), 0);
+    cr_assert_not_null(ts_resource(0), "the thread has its own entry still");
+}
+
 static int change_count;
 static void *seen[16];
 

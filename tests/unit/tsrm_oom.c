@@ -236,3 +236,58 @@ Test(tsrm_oom, a_thread_that_gave_up_half_way_is_cleaned_up_at_its_end)
     cr_assert_eq(tsrm_thread_count(), 1);
     cr_assert_eq(tsrm_shutdown(), 0);
 }
+
+enum { CROWD = 8 };     /* threads that fill the first look-up table, with the main one */
+
+static struct gate crowd_arrived = GATE_INIT, crowd_may_go = GATE_INIT;
+
+static void *be_there(void *arg)
+{
+    void *there = ts_resource(0);
+
+    (void)arg;
+    gate_rise(&crowd_arrived);
+    gate_pass(&crowd_may_go, 1);
+    return there;
+}
+
+/* For n = 1, 2, ... the n-th allocation of the start fails, until the start needs no n-th. */
+static void *start_at_last(void *arg)
+{
+    int n = 0;
+    void *there;
+
+    (void)arg;
+    do {
+        cr_assert_not(tsrm_is_managed_thread());
+        failed_count = 0;
+        allocations_left = n++;
+        tsrm_os_set_alloc_hook(fail_nth);
+        there = ts_resource(0);
+        tsrm_os_set_alloc_hook(NULL);
+        cr_assert_eq(there == NULL, failed_count == 1);
+    } while (there == NULL);
+    cr_assert_gt(n, 2, "an entry, and a larger table");
+    return there;
+}
+
+Test(tsrm_oom, a_thread_that_the_look_up_table_has_no_room_for_may_try_again)
+{
+    pthread_t crowd[CROWD];
+    int i;
+
+    tsrm_begin();
+    for (i = 0; i < CROWD; i++) {
+        crowd[i] = thread_run(be_there, NULL);
+        gate_pass(&crowd_arrived, i + 1);
+        if (i == CROWD - 2) {
+            cr_assert_not_null(thread_result(thread_run(start_at_last, NULL)));
+        }
+    }
+    gate_open(&crowd_may_go, 1);
+    for (i = 0; i < CROWD; i++) {
+        cr_assert_not_null(thread_result(crowd[i]));
+    }
+    cr_assert_eq(tsrm_thread_count(), 1);
+    cr_assert_eq(tsrm_shutdown(), 0);
+}

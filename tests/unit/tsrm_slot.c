@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "tests/unit/tsrm_support.h"
@@ -117,6 +118,10 @@ Test(tsrm_slot, whoever_awaits_a_slot_sees_it_ready)
     cr_assert(tsrm_slot_claim(entry, id));
     thread = thread_run(await_constructed, NULL);
     gate_pass(&awaiting, 1);
+    /* Until it waits, or is about to. */
+    while (atomic_load(&tsrm_registry.waiter_count) == 0) {
+        sched_yield();
+    }
     tsrm_slot_construct(entry, id, block);
     cr_assert_eq(thread_result(thread), block);
     cr_assert_eq(atomic_load(&tsrm_registry.waiter_count), 0);

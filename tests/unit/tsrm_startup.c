@@ -181,3 +181,34 @@ Test(tsrm_startup, shutdown_in_another_thread_leaves_the_main_thread_its_entry)
     ts_free_thread();
     cr_assert_eq(ctor_count, dtor_count);
 }
+
+static struct gate worker_has_started = GATE_INIT, worker_may_end = GATE_INIT;
+
+static void *worker(void *arg)
+{
+    (void)arg;
+    ts_resource(0);
+    gate_open(&worker_has_started, 1);
+    gate_pass(&worker_may_end, 1);
+    return NULL;
+}
+
+Test(tsrm_startup, ids_left_over_for_a_thread_are_gone_once_it_has_ended)
+{
+    pthread_t left;
+    ts_rsrc_id id;
+
+    tsrm_begin();
+    cr_assert_neq(ts_allocate_id(&id, 8, ctor, dtor), 0);
+    left = thread_run(worker, NULL);
+    gate_pass(&worker_has_started, 1);
+    cr_assert_eq(tsrm_shutdown(), 1);
+    gate_open(&worker_may_end, 1);
+    thread_result(left);
+    cr_assert_eq(dtor_count, 2);
+    tsrm_begin();
+    cr_assert_eq(tsrm_id_count(), 0, "the next life begins with its first id");
+    cr_assert_neq(ts_allocate_id(&id, 8, ctor, dtor), 0);
+    cr_assert_eq(id, 1);
+    cr_assert_eq(tsrm_shutdown(), 0);
+}
