@@ -22,3 +22,11 @@ dist_man1_MANS += docs/tsrmalloc-bench.1
 EXTRA_DIST += bench/bench.sh bench/update_document.sh bench/variants.sh docs/benchmarks.md \
     docs/benchmarks/age.svg docs/benchmarks/live.svg docs/benchmarks/reset.svg \
     docs/benchmarks/traces.svg
+
+# The load generator for FastCGI servers: tests and bench/fpm_compare.sh use it.
+noinst_PROGRAMS += tsrmalloc-fcgi-load
+tsrmalloc_fcgi_load_SOURCES = \
+    bench/clock.h bench/fastcgi_load.c bench/fastcgi_load.h bench/fastcgi_load_options.c \
+    bench/fastcgi_load_report.c bench/fastcgi_load_request.c
+tsrmalloc_fcgi_load_LDADD = libtsrmalloc-fpm.la
+tsrmalloc_fcgi_load_CPPFLAGS = $(AM_CPPFLAGS)
