@@ -22,6 +22,8 @@ USAGE
 # Debian's names. What to look for where there is no dpkg is in missing_things.
 packages="gcc libc6-dev make autoconf automake libtool pkg-config"
 packages="$packages libck-dev libcriterion-dev zlib1g-dev liblua5.4-dev"
+# What check runs some programs under.
+check_packages="valgrind"
 # What bench measures against, and what draws its pictures. It runs without, and says so.
 bench_packages="libphp8.2-embed libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 gnuplot-nox"
 # The compiler for Windows, and what runs its programs.
@@ -111,7 +113,7 @@ build() {
 
 case ${1-} in
     '') goal=run ;;
-    check) goal=check ;;
+    check) goal=check; packages="$packages $check_packages" ;;
     bench) goal=bench; packages="$packages $bench_packages" ;;
     check-win32) goal=check-win32; packages="$packages $win32_packages" ;;
     -h | --help) usage; exit 0 ;;

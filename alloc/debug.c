@@ -2,9 +2,10 @@
  * Owns        heap->debug.
  * Thread      the heap's owner.
  * Invariants  I1  every live block of the heap is in the table, and nothing else
- *             I2  the bytes of padding around it are ZEND_MM_PAD_BYTE, or somebody wrote there
+ *             I2  the bytes of padding around it are ZEND_MM_PAD_BYTE, or somebody wrote there;
+ *                 where a tool watches them (heap->hides_memory) nobody reads or writes them
  * Failure     NULL with heap->failure set, the heap as before; damage and misuse end the process.
- * Tests       tests/unit/debug.c, tests/unit/leaks.c, tests/death/debug.c
+ * Tests       tests/unit/debug.c, tests/unit/leaks.c, tests/unit/shadow.c, tests/death/debug.c
  */
 #include "config.h"
 
@@ -14,7 +15,33 @@
 
 #include "alloc/hardened.h"
 #include "alloc/os_debug.h"
+#include "alloc/os_shadow.h"
 #include "alloc/panic.h"
+#include "alloc/quarantine.h"
+
+/* ---- what memcheck and AddressSanitizer know ---- */
+
+static bool start_shadow(zend_mm_heap *heap)
+{
+    zend_mm_debug *debug = heap->debug;
+    debug->quarantine = calloc(1, sizeof *debug->quarantine);
+    if (debug->quarantine == NULL) {
+        return false;
+    }
+    if (debug->settings.padding < ZEND_MM_REDZONE) {
+        debug->settings.padding = ZEND_MM_REDZONE;
+    }
+    zend_mm_os_shadow_begin_pool(heap, debug->settings.padding);
+    heap->hides_memory = true;
+    zend_mm_heap_hide_first_unit(heap);
+    return true;
+}
+
+static void end_shadow(zend_mm_heap *heap)
+{
+    zend_mm_os_shadow_end_pool(heap);
+    free(heap->debug->quarantine);
+}
 
 bool zend_mm_debug_start(zend_mm_heap *heap, const zend_mm_debug_settings *settings)
 {
@@ -23,7 +50,12 @@ bool zend_mm_debug_start(zend_mm_heap *heap, const zend_mm_debug_settings *setti
         return false;
     }
     heap->debug->settings = *settings;
-    heap->has_padding = settings->padding > 0;
+    if (settings->uses_shadow && !start_shadow(heap)) {
+        free(heap->debug);
+        heap->debug = NULL;
+        return false;
+    }
+    heap->has_padding = heap->debug->settings.padding > 0;
     return true;
 }
 
@@ -58,6 +90,9 @@ static int bin_of_block(const zend_mm_heap *heap, const void *base)
 
 static void check_padding(const zend_mm_heap *heap, const zend_mm_block_record *record)
 {
+    if (heap->hides_memory) {
+        return;     /* the tool sees who writes there */
+    }
     const char *base = (char *)record->block - record->front;
     switch (zend_mm_debug_padding(heap->debug, record)) {
     case ZEND_MM_PADDING_BEFORE:
@@ -114,6 +149,32 @@ static void refuse_dead(const zend_mm_heap *heap, const void *block)
 
 /* ---- calls ---- */
 
+static void *alloc_base(zend_mm_heap *heap, size_t alignment, size_t size)
+{
+    void *base;
+    do {
+        base = alignment == 1 ? zend_mm_base_alloc(heap, size)
+                              : zend_mm_base_alloc_aligned(heap, alignment, size);
+    } while (base == NULL && zend_mm_quarantine_flush(heap));
+    return base;
+}
+
+/* Padding on both sides of a new block: bytes to be checked, or bytes that a tool watches, to the end
+ * of what the heap below has given. */
+static void enclose(zend_mm_heap *heap, char *base, size_t front, size_t size)
+{
+    char *end = base + front + size;
+    if (!heap->hides_memory) {
+        memset(base, ZEND_MM_PAD_BYTE, front);
+        memset(end, ZEND_MM_PAD_BYTE, heap->debug->settings.padding);
+        return;
+    }
+    size_t total = zend_mm_heap_find_size(heap, base);
+    zend_mm_os_shadow_hide(base, front);
+    zend_mm_os_shadow_alloc(heap, base + front, size);
+    zend_mm_os_shadow_hide(end, total - front - size);
+}
+
 void *zend_mm_debug_alloc(zend_mm_heap *heap, size_t alignment, size_t size)
 {
     size_t padding = heap->debug->settings.padding;
@@ -123,8 +184,7 @@ void *zend_mm_debug_alloc(zend_mm_heap *heap, size_t alignment, size_t size)
         heap->failure = ZEND_MM_FAILURE_SIZE;
         return NULL;
     }
-    char *base = alignment == 1 ? zend_mm_base_alloc(heap, total)
-                                : zend_mm_base_alloc_aligned(heap, alignment, total);
+    char *base = alloc_base(heap, alignment, total);
     if (base == NULL) {
         return NULL;
     }
@@ -133,9 +193,8 @@ void *zend_mm_debug_alloc(zend_mm_heap *heap, size_t alignment, size_t size)
         heap->failure = ZEND_MM_FAILURE_STORAGE;
         return NULL;
     }
-    memset(base, ZEND_MM_PAD_BYTE, front);
+    enclose(heap, base, front, size);
     fill(base + front, heap->debug->settings.poison_alloc, size);
-    memset(base + front + size, ZEND_MM_PAD_BYTE, padding);
     return base + front;
 }
 
@@ -150,8 +209,15 @@ void zend_mm_debug_free(zend_mm_heap *heap, void *block)
     check_padding(heap, record);
     char *base = (char *)block - record->front;
     fill(block, heap->debug->settings.poison_free, record->size);
+    size_t size = record->size;
     zend_mm_block_table_remove(&heap->debug->blocks, record);
-    zend_mm_base_free(heap, base);
+    if (heap->hides_memory) {
+        zend_mm_os_shadow_free(heap, block, size);
+        zend_mm_os_shadow_hide(block, sizeof(zend_mm_slot));    /* shown by a free from elsewhere */
+        zend_mm_quarantine_give(heap, base);
+    } else {
+        zend_mm_base_free(heap, base);
+    }
 }
 
 static void *move(zend_mm_heap *heap, void *block, size_t old_size, size_t size, size_t copy_size)
@@ -241,11 +307,18 @@ void zend_mm_debug_reset(zend_mm_heap *heap, bool silent)
         zend_mm_leaks_report(heap->debug);
     }
     zend_mm_block_table_clear(&heap->debug->blocks);
+    if (heap->hides_memory) {
+        zend_mm_os_shadow_free_all(heap);
+        zend_mm_quarantine_clear(heap);
+    }
 }
 
 void zend_mm_debug_end(zend_mm_heap *heap, bool silent)
 {
     zend_mm_debug_reset(heap, silent);
+    if (heap->hides_memory) {
+        end_shadow(heap);
+    }
     free(heap->debug);
     heap->debug = NULL;
 }

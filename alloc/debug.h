@@ -1,5 +1,6 @@
 /* debug: ZEND_MM_DEBUG: blocks are remembered with where they were allocated, filled, padded and
- * checked.
+ * checked. Under Valgrind's memcheck and with AddressSanitizer the padding is a redzone: the tool is
+ * told to report whoever touches it, and freed blocks rest in a quarantine.
  *
  *   +---------+-----------------+---------+
  *   | padding | block           | padding |      one block of the heap below
@@ -13,6 +14,7 @@
 
 #define ZEND_MM_NO_POISON (-1)
 #define ZEND_MM_PAD_BYTE 0xA7
+#define ZEND_MM_REDZONE ((size_t)16)    /* the least padding where a tool watches it */
 
 typedef struct zend_mm_debug_settings {
     int poison_alloc, poison_free;  /* a byte, or ZEND_MM_NO_POISON */
@@ -20,12 +22,14 @@ typedef struct zend_mm_debug_settings {
     bool check_freelists;           /* the whole heap, at each request end */
     bool reports_leaks;
     bool takes_backtraces;
+    bool uses_shadow;               /* memcheck or AddressSanitizer is told what may be touched */
 } zend_mm_debug_settings;
 
 /* Owner only; the settings are const while the heap lives. */
 typedef struct zend_mm_debug {
     zend_mm_debug_settings settings;
     zend_mm_block_table blocks;
+    struct zend_mm_quarantine *quarantine;  /* NULL unless settings.uses_shadow */
     char script_name[256];          /* for leak reports */
 } zend_mm_debug;
 

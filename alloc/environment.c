@@ -56,10 +56,16 @@ int64_t zend_mm_parse_size(const char *text)
     return product;
 }
 
-bool zend_mm_environment_use_zend_alloc(void)
+/* Not set, or numerically not 0. */
+static bool read_switch(const char *name)
 {
     char value[VALUE_MAX];
-    return !read_variable("USE_ZEND_ALLOC", value) || zend_mm_parse_size(value) != 0;
+    return !read_variable(name, value) || zend_mm_parse_size(value) != 0;
+}
+
+bool zend_mm_environment_use_zend_alloc(void)
+{
+    return read_switch("USE_ZEND_ALLOC");
 }
 
 bool zend_mm_environment_remote_free_panics(void)
@@ -197,6 +203,7 @@ zend_mm_settings zend_mm_environment_settings(void)
         .compact_size = compact_size_setting(),
         .wants_huge_pages = read_flag("USE_ZEND_ALLOC_HUGE_PAGES"),
         .is_hardened = read_flag("ZEND_MM_HARDENED"),
+        .wants_redzones = read_switch("ZEND_MM_REDZONES"),
         .debug = { .poison_alloc = ZEND_MM_NO_POISON, .poison_free = ZEND_MM_NO_POISON },
     };
     char value[VALUE_MAX];

@@ -12,6 +12,7 @@ typedef struct zend_mm_settings {
     bool wants_huge_pages;                  /* USE_ZEND_ALLOC_HUGE_PAGES */
     bool is_hardened;                       /* ZEND_MM_HARDENED */
     bool is_debugged;                       /* ZEND_MM_DEBUG is set */
+    bool wants_redzones;                    /* ZEND_MM_REDZONES, on unless it is numerically 0 */
     zend_mm_debug_settings debug;
 } zend_mm_settings;
 

@@ -19,7 +19,9 @@
 #include "alloc/hardened.h"
 #include "alloc/observer.h"
 #include "alloc/os.h"
+#include "alloc/os_shadow.h"
 #include "alloc/panic.h"
+#include "alloc/quarantine.h"
 #include "alloc/segment_pool.h"
 #include "alloc/storage_guarded.h"
 #include "alloc/tracked.h"
@@ -213,7 +215,9 @@ static bool start_modes(zend_mm_heap *heap, const zend_mm_settings *settings)
     if (settings->is_hardened && !zend_mm_hardened_start(heap)) {
         return false;
     }
-    if (settings->is_debugged && !zend_mm_debug_start(heap, &settings->debug)) {
+    zend_mm_debug_settings debug = settings->debug;
+    debug.uses_shadow = settings->wants_redzones && zend_mm_os_has_shadow();
+    if ((settings->is_debugged || debug.uses_shadow) && !zend_mm_debug_start(heap, &debug)) {
         return false;
     }
     heap->compact_size = settings->compact_size;
@@ -360,6 +364,7 @@ static size_t collect(zend_mm_heap *heap)
         return 0;
     }
     (void)zend_mm_heap_drain_remote(heap);
+    (void)zend_mm_quarantine_flush(heap);
     (void)zend_mm_hardened_flush(heap);
     (void)zend_mm_heap_huge_drop_cache(heap);
     return zend_mm_heap_gc(heap);
@@ -381,6 +386,7 @@ size_t zend_mm_trim(zend_mm_heap *heap, size_t keep_size)
     }
     /* The remote list comes first: a huge block on it lands in the cache. */
     (void)zend_mm_heap_drain_remote(heap);
+    (void)zend_mm_quarantine_flush(heap);
     (void)zend_mm_hardened_flush(heap);
     (void)zend_mm_heap_huge_drop_cache(heap);
     if (heap->real_size > keep_size) {

@@ -53,6 +53,7 @@ struct zend_mm_heap {
     bool maps_lazily;           /* const: a block's untouched pages are no memory */
     bool wants_huge_pages;      /* const: USE_ZEND_ALLOC_HUGE_PAGES, where maps_lazily */
     bool has_padding;           /* const: blocks lie inside what the heap below knows */
+    bool hides_memory;          /* const: memcheck or AddressSanitizer is told what is not a block */
     bool is_observing;          /* an observer runs: what it allocates is not told */
     bool internal;              /* the struct lives in the heap's first segment */
     bool overflow;              /* an error is being reported: the limit is lifted */
@@ -104,7 +105,7 @@ struct zend_mm_heap {
     struct zend_mm_block_table *tracked;    /* USE_TRACKED_ALLOC; NULL: no block is remembered */
     struct zend_mm_debug *debug;        /* NULL: off */
     struct zend_mm_hardened *hardened;  /* NULL: off */
-    size_t quarantined_size;            /* bytes of freed slots that the hardened mode keeps back */
+    size_t quarantined_size;            /* bytes of freed blocks that a quarantine keeps back */
 
     alignas(64) zend_mm_remote remote;
 
@@ -145,6 +146,8 @@ void zend_mm_heap_free_pages(zend_mm_heap *heap, void *run, uint32_t count);
 bool zend_mm_heap_take_first_unit(zend_mm_heap *heap);
 /* Make the first unit as new, at request end. */
 void zend_mm_heap_reinit_first_unit(zend_mm_heap *heap);
+/* Hide all of the first unit that can become blocks; for a heap that hides memory from now on. */
+void zend_mm_heap_hide_first_unit(zend_mm_heap *heap);
 void zend_mm_heap_take_reserve(zend_mm_heap *heap);
 void zend_mm_heap_release_reserve(zend_mm_heap *heap);
 /* Give all units back, or (keep_first) all but the first. */

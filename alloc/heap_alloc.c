@@ -12,6 +12,7 @@
 #include "alloc/dispatch.h"
 #include "alloc/globals.h"
 #include "alloc/heap.h"
+#include "alloc/os_shadow.h"
 #include "alloc/panic.h"
 
 static size_t bin_size(uint32_t bin)
@@ -20,6 +21,14 @@ static size_t bin_size(uint32_t bin)
 }
 
 /* ---- allocation ---- */
+
+/* A free slot's first word is the heap's. */
+static void show_links(char *slots, size_t count, size_t size)
+{
+    for (size_t index = 0; index < count; index++) {
+        zend_mm_os_shadow_show(slots + index * size, sizeof(zend_mm_slot));
+    }
+}
 
 /* A page of slots is carved at a time: a bucket that runs empty at every other allocation makes the
  * hot path's branch a coin toss. (One slot at a time cost 12 % on the traces, a kilobyte 3 %.) */
@@ -35,6 +44,9 @@ void *zend_mm_heap_carve(zend_mm_heap *heap, uint32_t bin)
     size_t left = (size_t)(carve->end - slot);
     size_t batch = zend_mm_bin_infos[bin].carve_size;
     carve->next = slot + (batch < left ? batch : left);
+    if (heap->hides_memory) {
+        show_links(slot, (size_t)(carve->next - slot) / size, size);
+    }
     zend_mm_slot *next = NULL;
     for (char *more = carve->next - size; more != slot; more -= size) {
         ((zend_mm_slot *)(void *)more)->link = zend_mm_link_encode(next, heap->link_key);
@@ -192,6 +204,10 @@ static void free_remote(zend_mm_heap *heap, uint16_t owner, void *block)
     }
     if (((uintptr_t)block & (ZEND_MM_ALIGNMENT - 1)) != 0) {
         zend_mm_panic("free of an address inside a block", block, ZEND_MM_NO_BIN);
+    }
+    if (owner_heap->hides_memory) {
+        /* A block may be shorter than the link. */
+        zend_mm_os_shadow_show(block, sizeof(zend_mm_slot));
     }
     zend_mm_remote_push(&owner_heap->remote, block);
 }

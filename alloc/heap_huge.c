@@ -14,6 +14,7 @@
 
 #include "alloc/heap.h"
 #include "alloc/os.h"
+#include "alloc/os_shadow.h"
 #include "alloc/panic.h"
 #include "alloc/process_limit.h"
 
@@ -54,6 +55,9 @@ static size_t mapped_size_for(const zend_mm_heap *heap, size_t size)
 static void give_mapping(zend_mm_heap *heap, const zend_mm_huge *mapping)
 {
     heap->real_size -= mapping->touched_size;
+    if (heap->hides_memory) {
+        zend_mm_os_shadow_show(mapping->address, mapping->mapped_size);
+    }
     zend_mm_heap_storage_free(heap, mapping->address, mapping->mapped_size,
         mapping->touched_size);
 }
@@ -103,10 +107,16 @@ static bool prepare_table(zend_mm_heap *heap)
     if (memory == NULL) {
         return false;
     }
+    if (heap->hides_memory) {
+        zend_mm_os_shadow_show(memory, size);
+    }
     size_t old_size;
     void *old = zend_mm_huge_rehash(&heap->huge, memory, size, &old_size);
     if (old != NULL) {
         size_t old_count = (old_size + ZEND_MM_PAGE_SIZE - 1) / ZEND_MM_PAGE_SIZE;
+        if (heap->hides_memory) {
+            zend_mm_os_shadow_hide(old, old_size);
+        }
         zend_mm_heap_free_pages(heap, old, (uint32_t)old_count);
     }
     return true;

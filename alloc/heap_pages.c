@@ -5,6 +5,8 @@
  *             I2  unit->free_segment_count counts the entirely free segments of a unit
  *             I3  spare_unit is entirely free; at most one other unit than the first is
  *             I4  real_size counts whole units
+ *             I5  in a heap that hides memory, pages are hidden from when their unit is taken to when
+ *                 it is given; the headers never are
  * Failure     NULL or false with heap->failure set; the heap is as before.
  * Tests       tests/unit/heap_pages.c, tests/fault/heap_fault.c
  */
@@ -14,6 +16,7 @@
 
 #include "alloc/heap.h"
 #include "alloc/os.h"
+#include "alloc/os_shadow.h"
 #include "alloc/segment_pool.h"
 
 /* Huge pages behind a segment cost some 0.3 ms, once, so a request end does a few. */
@@ -96,6 +99,14 @@ static void *obtain_unit(zend_mm_heap *heap)
     return unit;
 }
 
+static void hide_pages(const zend_mm_heap *heap, zend_mm_segment *unit)
+{
+    for (uint32_t index = 0; index < segments_per_unit(heap); index++) {
+        zend_mm_os_shadow_hide(zend_mm_page_address(segment_at(unit, index), ZEND_MM_FIRST_PAGE),
+            (size_t)ZEND_MM_USABLE_PAGE_COUNT << ZEND_MM_PAGE_SHIFT);
+    }
+}
+
 static void init_unit(zend_mm_heap *heap, zend_mm_segment *unit, uint32_t first)
 {
     uint32_t count = segments_per_unit(heap);
@@ -103,6 +114,9 @@ static void init_unit(zend_mm_heap *heap, zend_mm_segment *unit, uint32_t first)
         zend_mm_segment_init(segment_at(unit, index), first + index, &heap->free_runs);
     }
     info_at(heap, first)->free_segment_count = count;
+    if (heap->hides_memory) {
+        hide_pages(heap, unit);
+    }
 }
 
 static void own_unit(zend_mm_heap *heap, zend_mm_segment *unit)
@@ -155,6 +169,9 @@ static void give_unit(zend_mm_heap *heap, uint32_t first)
     zend_mm_segment_table_give(&heap->free_runs.table, segments_per_unit(heap), first);
     heap->segment_count -= segments_per_unit(heap);
     heap->real_size -= heap->block_size;
+    if (heap->hides_memory) {
+        zend_mm_os_shadow_show(unit, heap->block_size);
+    }
     if (heap->pool != NULL) {
         if (zend_mm_pool_give(heap->pool, unit)) {
             return;
@@ -340,6 +357,11 @@ bool zend_mm_heap_take_first_unit(zend_mm_heap *heap)
     }
     take_own_runs(heap);
     return true;
+}
+
+void zend_mm_heap_hide_first_unit(zend_mm_heap *heap)
+{
+    hide_pages(heap, heap->first_unit);
 }
 
 void zend_mm_heap_reinit_first_unit(zend_mm_heap *heap)

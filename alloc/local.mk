@@ -14,7 +14,8 @@ pkginclude_HEADERS += alloc/zend_alloc.h
 TSRMALLOC_SOURCES += \
     alloc/block_table.c alloc/block_table.h alloc/debug.c alloc/debug.h alloc/hardened.c \
     alloc/hardened.h alloc/leaks.c alloc/live_bits.c alloc/live_bits.h alloc/os_debug.c \
-    alloc/os_debug.h alloc/storage_guarded.c alloc/storage_guarded.h alloc/tracked.c \
+    alloc/os_debug.h alloc/os_shadow.c alloc/os_shadow.h alloc/quarantine.c alloc/quarantine.h \
+    alloc/storage_guarded.c alloc/storage_guarded.h alloc/tracked.c \
     alloc/tracked.h \
     alloc/heap_dump.c alloc/process_stats.c alloc/process_stats.h \
     alloc/custom.c alloc/dispatch.c alloc/dispatch.h alloc/heap_aligned.c \

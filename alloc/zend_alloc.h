@@ -31,7 +31,7 @@ extern "C" {
 # define ZEND_MM_ALLOC_SIZE2(n, m) __attribute__((alloc_size(n, m)))
 # define ZEND_MM_USE_RESULT __attribute__((warn_unused_result))
 # define ZEND_MM_NORETURN __attribute__((noreturn))
-# define ZEND_MM_CONSTANT(n) __builtin_constant_p(n)
+# define ZEND_MM_CONSTANT(n) (ZEND_MM_CONSTANT_SIZES && __builtin_constant_p(n))
 #else
 # define ZEND_API
 # define ZEND_MM_MALLOC_LIKE
@@ -40,6 +40,23 @@ extern "C" {
 # define ZEND_MM_USE_RESULT
 # define ZEND_MM_NORETURN
 # define ZEND_MM_CONSTANT(n) 0
+#endif
+
+/* 1: a size that is known at compile time goes straight to its bin. That call does not say how many
+ * bytes were asked for, so Valgrind sees the end of the slot, not of the block: programs that are not
+ * optimised do without, and those with AddressSanitizer. */
+#ifndef ZEND_MM_CONSTANT_SIZES
+# if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__)
+#  define ZEND_MM_CONSTANT_SIZES 0
+# elif defined(__has_feature)
+#  if __has_feature(address_sanitizer)
+#   define ZEND_MM_CONSTANT_SIZES 0
+#  else
+#   define ZEND_MM_CONSTANT_SIZES 1
+#  endif
+# else
+#  define ZEND_MM_CONSTANT_SIZES 1
+# endif
 #endif
 
 /* ---- geometry ------------------------------------------------------------------------------ */

@@ -12,6 +12,13 @@ tsrmalloc_missing=
 AC_CHECK_HEADERS([ck_pr.h ck_ring.h ck_stack.h ck_sequence.h], [],
     [TSRMALLOC_NEED([libck-dev])], [AC_INCLUDES_DEFAULT])
 
+dnl Optional: with it, a program under memcheck tells it where blocks begin and end.
+tsrmalloc_memcheck="no: valgrind/memcheck.h is missing (apt-get install valgrind)"
+AC_CHECK_HEADER([valgrind/memcheck.h], [tsrmalloc_memcheck=yes])
+AS_IF([test "$tsrmalloc_memcheck" = yes], [tsrmalloc_has_memcheck=1], [tsrmalloc_has_memcheck=0])
+AC_DEFINE_UNQUOTED([HAVE_VALGRIND_MEMCHECK_H], [$tsrmalloc_has_memcheck],
+    [1: there is valgrind/memcheck.h])
+
 ZLIB_LIBS=
 CRITERION_LIBS=
 LUA_CFLAGS=

@@ -185,3 +185,11 @@ tests_unit_process_stats_SOURCES = tests/unit/process_stats.c tests/unit/alloc_s
 tests_unit_process_stats_LDADD = $(UNIT_LDADD)
 
 SCRIPT_TESTS += tests/death/hardened.sh
+
+# ---- what Valgrind and AddressSanitizer see of blocks ----
+
+UNIT_TESTS += tests/unit/shadow
+tests_unit_shadow_SOURCES = tests/unit/shadow.c tests/unit/alloc_support.h
+tests_unit_shadow_LDADD = $(UNIT_LDADD)
+SCRIPT_TESTS += tests/shadow/tools.sh
+dist_noinst_DATA += tests/shadow/program.c
