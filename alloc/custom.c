@@ -1,7 +1,7 @@
 /* custom: handlers of the program's own in the place of a heap's allocator.
  * Owns        heap->custom.
  * Thread      the heap's owner.
- * Invariants  use_zend_alloc is false while handlers are set, and for a heap without storage.
+ * Invariants  custom_mode is 1 while handlers are set, and for a heap without storage.
  * Failure     none.
  * Tests       tests/unit/custom.c
  */
@@ -18,7 +18,7 @@ void zend_mm_set_custom_handlers_ex(zend_mm_heap *heap, void *(*malloc_handler)(
     if (malloc_handler == NULL || free_handler == NULL || realloc_handler == NULL) {
         heap->custom = (zend_mm_custom_handlers){ 0 };
     }
-    heap->use_zend_alloc = heap->storage != NULL && heap->custom._malloc == NULL;
+    heap->custom_mode = heap->storage == NULL || heap->custom._malloc != NULL;
     zend_mm_update_entrance(heap);
 }
 
@@ -53,7 +53,7 @@ void zend_mm_get_custom_handlers(zend_mm_heap *heap, void *(**malloc_handler)(si
 
 bool zend_mm_is_custom_heap(zend_mm_heap *heap)
 {
-    return !heap->use_zend_alloc;
+    return heap->custom_mode != 0;
 }
 
 zend_mm_storage *zend_mm_get_storage(zend_mm_heap *heap)

@@ -89,7 +89,8 @@ size_t zend_mm_dispatch_usable_size(zend_mm_heap *heap, const void *block)
 
 static bool is_custom(const zend_mm_heap *heap, zend_mm_entrance entrance)
 {
-    return entrance == ZEND_MM_ENTRANCE_THREAD && heap->custom._malloc != NULL;
+    return entrance == ZEND_MM_ENTRANCE_THREAD && heap->custom_mode != 0
+        && heap->custom._malloc != NULL;
 }
 
 /* Under custom handlers only the outer call is told: the handlers' own calls are part of it. */

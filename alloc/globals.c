@@ -62,8 +62,8 @@ static void use_heap(zend_mm_heap *heap)
 
 void zend_mm_update_entrance(zend_mm_heap *heap)
 {
-    heap->sees_calls = !heap->use_zend_alloc || heap->observers != NULL || heap->debug != NULL
-        || heap->hardened != NULL;
+    heap->sees_calls = heap->storage == NULL || heap->custom._malloc != NULL
+        || heap->observers != NULL || heap->debug != NULL || heap->hardened != NULL;
     if (heap == zend_mm_current_heap) {
         use_heap(heap);
     }
@@ -77,6 +77,7 @@ static zend_mm_heap *new_passing_heap(void)
     zend_mm_heap *heap = zend_mm_os_aligned_malloc(alignof(zend_mm_heap), sizeof *heap);
     if (heap != NULL) {
         memset(heap, 0, sizeof *heap);
+        heap->custom_mode = 1;
         heap->index = ZEND_MM_HEAP_INDEX_CONSTANT;
         heap->sees_calls = true;
         heap->limit = SIZE_MAX;
@@ -221,5 +222,5 @@ void refresh_memory_manager(void)
 bool is_zend_mm(void)
 {
     const zend_mm_heap *heap = zend_mm_find_current_heap();
-    return heap != NULL && heap->use_zend_alloc;
+    return heap != NULL && heap->custom_mode == 0;
 }

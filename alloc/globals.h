@@ -9,7 +9,8 @@ typedef struct zend_alloc_globals {
     zend_mm_heap *mm_heap;      /* NULL: none yet, the next allocation tries to make one */
 } zend_alloc_globals;
 
-#ifdef ZTS
+/* In PHP (php/) each thread has its heap, though TSRM's macros are empty. */
+#if defined(ZTS) || defined(TSRMALLOC_PHP)
 # define ZEND_MM_TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #else
 # define ZEND_MM_TLS

@@ -146,7 +146,6 @@ static size_t rounded_block_size(size_t block_size)
 static void set_up(zend_mm_heap *heap, zend_mm_storage *storage, size_t block_size,
     size_t reserve_size, bool internal)
 {
-    heap->use_zend_alloc = true;
     heap->internal = internal;
     heap->storage = storage;
     heap->block_size = block_size;

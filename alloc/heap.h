@@ -46,8 +46,10 @@ typedef enum zend_mm_failure {
 } zend_mm_failure;
 
 struct zend_mm_heap {
+    /* 0: the e* family is served by this heap's own allocator. First, and an int: PHP's debugger and
+     * profilers write 0 here, and back, to step past the handlers they have set. */
+    int custom_mode;
     uint16_t index;             /* in the segment map; HEAP_INDEX_CONSTANT for a heap of no segments */
-    bool use_zend_alloc;        /* the e* family is served by this heap's own allocator */
     bool sees_calls;            /* every call takes the way through dispatch.c */
     bool is_refused_by_process; /* the storage was not asked: the process's limit has no room */
     bool maps_lazily;           /* const: a block's untouched pages are no memory */

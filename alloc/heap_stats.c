@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "alloc/block_table.h"
 #include "alloc/globals.h"
 
 /* The calling thread's heap if it has memory of its own, whoever serves the calls above it. */
@@ -23,6 +24,9 @@ bool is_zend_ptr(const void *address)
     const zend_mm_heap *heap = built_in_heap();
     if (heap == NULL) {
         return false;
+    }
+    if (heap->tracked != NULL) {
+        return zend_mm_block_table_find(heap->tracked, address) != NULL;
     }
     uint16_t owner = zend_mm_owner_of(address);
     if (owner == (heap->index | ZEND_MM_OWNER_HUGE)) {

@@ -375,7 +375,7 @@ ZEND_API void shutdown_memory_manager(int silent, int full_shutdown TSRMLS_DC);
  * custom handlers). Since 5.3. */
 ZEND_API bool is_zend_mm(void);
 /* true for an address inside a segment, or at the start of a huge block, of the calling thread's
- * heap. Reads nothing at the address. Since 7.4. */
+ * heap; with USE_TRACKED_ALLOC, for a live block. Reads nothing at the address. Since 7.4. */
 ZEND_API bool is_zend_ptr(const void *address);
 
 /* Limit the bytes the heap may hold (real size). Below what it holds now, after cached memory was

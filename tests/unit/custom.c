@@ -226,6 +226,24 @@ Test(custom, another_heap_of_the_thread_is_without_them)
     zend_mm_shutdown(other, 1, 1);
 }
 
+/* What PHP's debugger and profilers do around their own calls. */
+Test(custom, the_first_int_of_the_heap_steps_past_the_handlers_and_back)
+{
+    zend_mm_heap *heap = set_counting();
+    int *mode = (int *)(void *)heap;
+    cr_assert_eq(*mode, 1);
+    *mode = 0;
+    cr_assert(is_zend_mm());
+    efree(emalloc(unknown(100)));
+    efree(emalloc(24));
+    cr_assert_eq(calls.mallocs, 0);
+    *mode = 1;
+    efree(emalloc(unknown(100)));
+    cr_assert_eq(calls.mallocs, 1);
+    zend_mm_set_custom_handlers(heap, NULL, NULL, NULL);
+    cr_assert_eq(*mode, 0);
+}
+
 static void *malloc_handler_of_use_zend_alloc_0;
 
 Test(custom_passing, a_heap_that_passes_calls_on_has_the_c_librarys_below)

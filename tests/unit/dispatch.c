@@ -51,7 +51,7 @@ Test(dispatch, the_heap_passes_calls_on_and_is_not_the_built_in_one)
 {
     zend_mm_heap *heap = zend_mm_get_heap();
     cr_assert_not_null(heap);
-    cr_assert_not(heap->use_zend_alloc);
+    cr_assert(heap->custom_mode == 1);
     cr_assert_eq(heap->_malloc, malloc);
     cr_assert_eq(heap->_free, free);
     cr_assert_eq(heap->_realloc, realloc);

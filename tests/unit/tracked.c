@@ -98,6 +98,15 @@ Test(tracked, the_process_limit_counts_them)
     cr_assert_eq(zend_mm_process_usage(), 0u);
 }
 
+Test(tracked, is_zend_ptr_knows_the_blocks)
+{
+    char *block = emalloc(unknown(100));
+    cr_assert(is_zend_ptr(block));
+    cr_assert_not(is_zend_ptr(block + 8));
+    efree(block);
+    cr_assert_not(is_zend_ptr(&block));
+}
+
 Test(tracked, a_silent_request_end_frees_the_survivors)
 {
     for (size_t size = 1; size < 1000; size++) {
