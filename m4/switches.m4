@@ -46,6 +46,9 @@ AM_CONDITIONAL([ZTS], [test "$enable_zts" = yes])
 AM_CONDITIONAL([DEBUG_BUILD], [test "$enable_debug" = yes])
 AM_CONDITIONAL([SANITIZE_ADDRESS], [test "$tsrmalloc_asan" = 1])
 AM_CONDITIONAL([SANITIZE_THREAD], [test "$tsrmalloc_tsan" = 1])
+dnl A PHP that is not built with a sanitizer cannot load a library that is; the symbols' script is ELF.
+AM_CONDITIONAL([PHP_DROP_IN],
+    [test "$tsrmalloc_windows" = no && test -z "$SANITIZE_CFLAGS" && test "$enable_shared" = yes])
 AM_CONDITIONAL([SANITIZE_ANY], [test -n "$SANITIZE_CFLAGS"])
 
 AC_SUBST([ZTS_CPPFLAGS])

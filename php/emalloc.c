@@ -1,0 +1,248 @@
+/* emalloc: the e* family with PHP's arguments: hot paths, and their slow siblings.
+ * Owns        nothing.
+ * Thread      any; each works on its own heap.
+ * Invariants  as in alloc/api.c: no mode is tested on the hot path.
+ * Failure     php_failed_alloc() (error.h): an error of the host, or NULL while the thread is fallible.
+ * Tests       tests/php/abi.c, tests/php/basics.sh
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "alloc/dispatch.h"
+#include "alloc/globals.h"
+#include "alloc/hot.h"
+#include "php/error.h"
+#include "php/face.h"
+
+#define NOINLINE __attribute__((noinline))
+
+/* The heap behind the calling thread's hot heap; NULL: it has none and can get none. */
+static zend_mm_heap *heap_of_thread(void)
+{
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    return zend_mm_is_constant_heap(heap) ? zend_mm_find_current_heap() : heap;
+}
+
+/* ---- one way into the heap, and past its limit ---- */
+
+void *php_try(const php_attempt *attempt)
+{
+    zend_mm_heap *heap = attempt->heap;
+    if (heap == NULL) {
+        return NULL;
+    }
+    if (attempt->is_new) {
+        return heap->sees_calls ? zend_mm_dispatch_alloc(heap, attempt->size, attempt->entrance)
+                                : zend_mm_heap_alloc(heap, attempt->size);
+    }
+    return heap->sees_calls
+        ? zend_mm_dispatch_realloc(heap, attempt->block, attempt->size, attempt->copy_size,
+            attempt->entrance)
+        : zend_mm_heap_realloc(heap, attempt->block, attempt->size, attempt->copy_size);
+}
+
+static void *try_or_fail(const php_attempt *attempt)
+{
+    if (__builtin_expect(php_allocs_left != 0 && php_is_refused_by_count(attempt), 0)) {
+        return NULL;
+    }
+    void *block = php_try(attempt);
+    return zend_mm_likely(block != NULL) ? block : php_failed_alloc(attempt);
+}
+
+/* ---- allocation ---- */
+
+static NOINLINE void *emalloc_slow(size_t size)
+{
+    php_attempt attempt = { .heap = heap_of_thread(), .size = size, .is_new = true,
+        .entrance = ZEND_MM_ENTRANCE_THREAD };
+    return try_or_fail(&attempt);
+}
+
+static NOINLINE void *emalloc_small_slow(size_t size)
+{
+    void *slot = zend_mm_heap_carve(zend_mm_hot_heap, zend_mm_bin_of(size));
+    return zend_mm_likely(slot != NULL) ? slot : emalloc_slow(size);
+}
+
+static inline void *emalloc_bin(size_t bin, size_t size)
+{
+    void *slot = zend_mm_hot_pop(zend_mm_hot_heap, bin);
+    return zend_mm_likely(slot != NULL) ? slot : emalloc_small_slow(size);
+}
+
+ZEND_MM_HOT_ENTRY void *php_emalloc(size_t size)
+{
+    if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
+        return emalloc_bin(zend_mm_bin_of(size), size);
+    }
+    return emalloc_slow(size);
+}
+
+#define EMALLOC_BIN(index, slot_size, slots, pages) \
+    void *php_emalloc_##slot_size(void) \
+    { \
+        return emalloc_bin(index, slot_size); \
+    }
+ZEND_MM_BINS(EMALLOC_BIN)
+#undef EMALLOC_BIN
+
+void *php_emalloc_large(size_t size)
+{
+    return emalloc_slow(size);
+}
+
+void *php_emalloc_huge(size_t size)
+{
+    return emalloc_slow(size);
+}
+
+void *php_safe_emalloc(size_t count, size_t size, size_t offset)
+{
+    size_t bytes;
+    return php_safe_size(count, size, offset, &bytes) ? php_emalloc(bytes) : NULL;
+}
+
+void *php_ecalloc(size_t count, size_t size)
+{
+    size_t bytes;
+    void *block = php_safe_size(count, size, 0, &bytes) ? php_emalloc(bytes) : NULL;
+    return block != NULL ? memset(block, 0, bytes) : NULL;
+}
+
+char *php_estrndup(const char *string, size_t length)
+{
+    size_t bytes;
+    char *copy = php_safe_size(1, length, 1, &bytes) ? php_emalloc(bytes) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, string, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+char *php_estrdup(const char *string)
+{
+    return php_estrndup(string, strlen(string));
+}
+
+/* ---- free ---- */
+
+static NOINLINE void free_by(zend_mm_heap *heap, void *block, zend_mm_entrance entrance)
+{
+    int saved = errno;
+    if (heap->sees_calls) {
+        zend_mm_dispatch_free(heap, block, entrance);
+    } else {
+        zend_mm_heap_free(heap, block);
+    }
+    errno = saved;
+}
+
+static NOINLINE void efree_slow(void *block)
+{
+    zend_mm_heap *heap = heap_of_thread();
+    heap = heap != NULL ? heap : (zend_mm_heap *)&zend_mm_empty_heap;
+    free_by(heap, block, ZEND_MM_ENTRANCE_THREAD);
+}
+
+ZEND_MM_HOT_ENTRY void php_efree(void *block)
+{
+    if (!zend_mm_likely(zend_mm_hot_free(zend_mm_hot_heap, block))) {
+        efree_slow(block);
+    }
+}
+
+/* Whose the block is has to be asked, its bin need not: PHP's compiler knows the size. */
+static inline void efree_bin(size_t bin, void *block)
+{
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    if (!zend_mm_likely(zend_mm_owner_of(block) == heap->index
+            && zend_mm_hot_push(heap, &heap->free_buckets[bin], block))) {
+        efree_slow(block);
+    }
+}
+
+#define EFREE_BIN(index, slot_size, slots, pages) \
+    void php_efree_##slot_size(void *block) \
+    { \
+        efree_bin(index, block); \
+    }
+ZEND_MM_BINS(EFREE_BIN)
+#undef EFREE_BIN
+
+void php_efree_large(void *block, size_t size)
+{
+    (void)size;
+    efree_slow(block);
+}
+
+void php_efree_huge(void *block, size_t size)
+{
+    (void)size;
+    efree_slow(block);
+}
+
+/* ---- resizing ---- */
+
+static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size)
+{
+    php_attempt attempt = { .heap = heap_of_thread(), .block = block, .size = size,
+        .copy_size = copy_size, .entrance = ZEND_MM_ENTRANCE_THREAD };
+    return try_or_fail(&attempt);
+}
+
+void *php_erealloc2(void *block, size_t size, size_t copy_size)
+{
+    void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, copy_size);
+    return zend_mm_likely(resized != NULL) ? resized : erealloc_slow(block, size, copy_size);
+}
+
+ZEND_MM_HOT_ENTRY void *php_erealloc(void *block, size_t size)
+{
+    void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, size);
+    return zend_mm_likely(resized != NULL) ? resized : erealloc_slow(block, size, size);
+}
+
+void *php_safe_erealloc(void *block, size_t count, size_t size, size_t offset)
+{
+    size_t bytes;
+    return php_safe_size(count, size, offset, &bytes) ? php_erealloc(block, bytes) : NULL;
+}
+
+/* ---- explicit heaps ---- */
+
+void *php_mm_alloc(zend_mm_heap *heap, size_t size)
+{
+    void *slot = NULL;
+    if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE && !heap->sees_calls)) {
+        slot = zend_mm_hot_pop(heap, zend_mm_bin_of(size));
+    }
+    if (zend_mm_likely(slot != NULL)) {
+        return slot;
+    }
+    php_attempt attempt = { .heap = heap, .size = size, .is_new = true,
+        .entrance = ZEND_MM_ENTRANCE_HEAP };
+    return try_or_fail(&attempt);
+}
+
+void php_mm_free(zend_mm_heap *heap, void *block)
+{
+    if (!zend_mm_likely(!heap->sees_calls && zend_mm_hot_free(heap, block))) {
+        free_by(heap, block, ZEND_MM_ENTRANCE_HEAP);
+    }
+}
+
+void *php_mm_realloc2(zend_mm_heap *heap, void *block, size_t size, size_t copy_size)
+{
+    php_attempt attempt = { .heap = heap, .block = block, .size = size, .copy_size = copy_size,
+        .entrance = ZEND_MM_ENTRANCE_HEAP };
+    return try_or_fail(&attempt);
+}
+
+void *php_mm_realloc(zend_mm_heap *heap, void *block, size_t size)
+{
+    return php_mm_realloc2(heap, block, size, size);
+}

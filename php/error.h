@@ -1,0 +1,43 @@
+/* error: what becomes of an allocation that the heap refuses.
+ *
+ *   the heap says NULL -> fallible thread ------------------------> the caller gets NULL
+ *                      -> host up to 8.2.34: zend_error_noreturn() and so a bailout
+ *                      -> later host, at the limit: the error is noted, the host raises it where its
+ *                         state is consistent; the allocation goes past the limit, up to a hard one
+ */
+#ifndef TSRMALLOC_PHP_ERROR_H
+#define TSRMALLOC_PHP_ERROR_H
+
+#include "alloc/dispatch.h"
+#include "alloc/globals.h"
+
+/* One call of the e* family or of _zend_mm_*, so that it can be tried again. */
+typedef struct php_attempt {
+    zend_mm_heap *heap;         /* NULL: the thread has none, and none could be made */
+    void *block;                /* to be resized; NULL: a new one */
+    size_t size, copy_size;     /* bytes */
+    bool is_new;                /* no resize, not even of NULL: custom handlers tell the two apart */
+    zend_mm_entrance entrance;
+} php_attempt;
+
+/* NULL, and attempt->heap->failure. */
+void *php_try(const php_attempt *attempt);
+/* php_try() has failed: a block after all, or NULL in a fallible thread; else an error. */
+void *php_failed_alloc(const php_attempt *attempt);
+
+/* *bytes = count * size + offset. false: it overflows, and the thread is fallible; where it is not
+ * there is an error. */
+bool php_safe_size(size_t count, size_t size, size_t offset, size_t *bytes);
+
+/* The host has set the limit again: its last act but one when it reports an error. */
+void php_end_report(zend_mm_heap *heap);
+
+/* Owner only: of the calling thread. */
+extern ZEND_MM_HIDDEN ZEND_MM_TLS bool php_fallible;
+extern ZEND_MM_HIDDEN ZEND_MM_TLS uint64_t php_allocs_left;     /* 0: not counted */
+extern ZEND_MM_HIDDEN ZEND_MM_TLS int64_t php_hard_limit_percent;
+
+/* zend_mm_set_max_allocs: has this allocation, of a tracked heap, to fail? */
+bool php_is_refused_by_count(const php_attempt *attempt);
+
+#endif

@@ -1,0 +1,60 @@
+# php/: the memory manager of a real PHP, as a library to preload and as an archive to link.
+#
+# The core is compiled again: its TSRM macros are empty, each thread has its heap in TLS, and names
+# that mean something else in PHP are others (core_names.h).
+
+EXTRA_DIST += php/symbols docs/php.md
+if PHP_DROP_IN
+
+php_core_sources = \
+    alloc/bin.c alloc/block_table.c alloc/custom.c alloc/debug.c alloc/dispatch.c \
+    alloc/environment.c alloc/hardened.c alloc/heap.c alloc/heap_aligned.c alloc/heap_alloc.c \
+    alloc/heap_check.c alloc/heap_dump.c alloc/heap_gc.c alloc/heap_huge.c alloc/heap_pages.c \
+    alloc/heap_realloc.c alloc/heap_registry.c alloc/heap_stats.c alloc/heap_storage.c alloc/huge.c \
+    alloc/leaks.c alloc/live_bits.c alloc/observer.c alloc/os_debug.c alloc/os_posix.c \
+    alloc/panic.c alloc/persistent.c alloc/process_limit.c alloc/process_stats.c alloc/remote.c \
+    alloc/segment.c alloc/segment_map.c alloc/segment_pool.c alloc/segment_table.c \
+    alloc/storage.c alloc/storage_guarded.c alloc/tracked.c \
+    tsrm/os_posix.c tsrm/startup_trace.c
+
+php_sources = \
+    php/core_names.h php/emalloc.c php/error.c php/error.h php/face.h php/fallible.c php/heaps.c \
+    php/host.c php/host.h php/limits.c php/manager.c php/options.c php/options.h php/record.c \
+    php/record.h php/record_file.c php/record_file.h
+
+noinst_LTLIBRARIES += libtsrmalloc-php-objects.la
+libtsrmalloc_php_objects_la_SOURCES = $(php_core_sources) $(php_sources)
+libtsrmalloc_php_objects_la_CPPFLAGS = -include $(top_srcdir)/php/core_names.h -DTSRMALLOC_PHP \
+    -I$(top_srcdir) -I$(top_srcdir)/tsrm -I$(top_srcdir)/alloc
+
+lib_LTLIBRARIES += libtsrmalloc-php.la
+libtsrmalloc_php_la_SOURCES = php/preload.c
+libtsrmalloc_php_la_CPPFLAGS = $(libtsrmalloc_php_objects_la_CPPFLAGS)
+libtsrmalloc_php_la_LIBADD = libtsrmalloc-php-objects.la
+libtsrmalloc_php_la_LDFLAGS = -module -avoid-version -shared $(TSRMALLOC_LDFLAGS) \
+    -Wl,--version-script,php/exports.map
+libtsrmalloc_php_la_DEPENDENCIES = libtsrmalloc-php-objects.la php/exports.map
+
+# The names of php/symbols, one a line, behind `|`.
+php_symbols = sed 's/\#.*//' $(srcdir)/php/symbols | tr -s ' ' '\n' | sed '/^$$/d'
+
+php/exports.map: php/symbols
+	@$(MKDIR_P) php
+	$(AM_V_GEN) { echo '{ global:'; $(php_symbols) | sed 's/$$/;/'; echo 'local: *; };'; } >$@
+
+# The archive is one object in which every other name is its own, so that it can stand in the place
+# of PHP's zend_alloc.o. main.c of a ZTS PHP needs one name more than other objects may see.
+php/keep: php/symbols
+	@$(MKDIR_P) php
+	$(AM_V_GEN) { $(php_symbols); echo zend_mm_globals_size; } >$@
+
+libtsrmalloc-php.a: libtsrmalloc-php-objects.la php/keep
+	$(AM_V_GEN) $(LD) -r -o php/tsrmalloc-php.o --whole-archive .libs/libtsrmalloc-php-objects.a && \
+	$(OBJCOPY) --keep-global-symbols=php/keep php/tsrmalloc-php.o && \
+	rm -f $@ && $(AR) cr $@ php/tsrmalloc-php.o && $(RANLIB) $@
+
+phparchivedir = $(libdir)
+phparchive_DATA = libtsrmalloc-php.a
+CLEANFILES += libtsrmalloc-php.a php/tsrmalloc-php.o php/exports.map php/keep
+
+endif
