@@ -22,8 +22,8 @@ USAGE
 # Debian's names. What to look for where there is no dpkg is in missing_things.
 packages="gcc libc6-dev make autoconf automake libtool pkg-config"
 packages="$packages libck-dev libcriterion-dev zlib1g-dev liblua5.4-dev"
-# What check runs some programs under.
-check_packages="valgrind"
+# What check runs some programs under, and the PHP that it runs with the drop-in.
+check_packages="valgrind libphp8.2-embed php8.2-dev"
 # What bench measures against, and what draws its pictures. It runs without, and says so.
 bench_packages="libphp8.2-embed libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 gnuplot-nox"
 # The compiler for Windows, and what runs its programs.

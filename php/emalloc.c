@@ -143,7 +143,12 @@ static NOINLINE void free_by(zend_mm_heap *heap, void *block, zend_mm_entrance e
 
 static NOINLINE void efree_slow(void *block)
 {
-    zend_mm_heap *heap = heap_of_thread();
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, zend_mm_page_info(heap, block), block);
+    if (bucket != NULL && zend_mm_hot_push(heap, bucket, block)) {
+        return;
+    }
+    heap = heap_of_thread();
     heap = heap != NULL ? heap : (zend_mm_heap *)&zend_mm_empty_heap;
     free_by(heap, block, ZEND_MM_ENTRANCE_THREAD);
 }
@@ -189,6 +194,16 @@ void php_efree_huge(void *block, size_t size)
 
 static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size)
 {
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
+    if (zend_mm_page_keeps_length(info, block, size)) {
+        return block;
+    }
+    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, info, block);
+    void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
+    if (resized != NULL) {
+        return resized;
+    }
     php_attempt attempt = { .heap = heap_of_thread(), .block = block, .size = size,
         .copy_size = copy_size, .entrance = ZEND_MM_ENTRANCE_THREAD };
     return try_or_fail(&attempt);
@@ -196,13 +211,17 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size)
 
 void *php_erealloc2(void *block, size_t size, size_t copy_size)
 {
-    void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, copy_size);
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
+    void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
     return zend_mm_likely(resized != NULL) ? resized : erealloc_slow(block, size, copy_size);
 }
 
 ZEND_MM_HOT_ENTRY void *php_erealloc(void *block, size_t size)
 {
-    void *resized = zend_mm_hot_realloc(zend_mm_hot_heap, block, size, size);
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
+    void *resized = zend_mm_hot_realloc(heap, bucket, block, size, size);
     return zend_mm_likely(resized != NULL) ? resized : erealloc_slow(block, size, size);
 }
 
