@@ -17,7 +17,6 @@
 
 #include "alloc/environment.h"
 #include "alloc/os.h"
-#include "alloc/segment_pool.h"
 #include "alloc/tracked.h"
 #include "tsrm/context.h"
 #include "tsrm/startup_trace.h"
@@ -153,21 +152,11 @@ zend_mm_heap *zend_mm_find_current_heap(void)
 
 /* ---- public ---- */
 
-static void register_fork_handler(void)
-{
-    static atomic_flag is_registered = ATOMIC_FLAG_INIT;
-    if (!atomic_flag_test_and_set(&is_registered)) {
-        (void)zend_mm_os_at_fork(zend_mm_pools_after_fork);
-        (void)zend_mm_os_at_fork(zend_mm_keys_after_fork);
-    }
-}
-
 void start_memory_manager(TSRMLS_D)
 {
     uint64_t token = tsrm_startup_trace_enter("start_memory_manager");
     zend_mm_remote_free_policy = zend_mm_environment_remote_free_panics()
         ? ZEND_MM_REMOTE_FREE_PANIC : ZEND_MM_REMOTE_FREE_ACCEPT;
-    register_fork_handler();
 #ifdef ZTS
     (void)tsrm_ls;
     tsrm_set_context_change_handler(forget_heap);

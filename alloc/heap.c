@@ -84,9 +84,19 @@ static void renew_link_key(zend_mm_heap *heap)
     heap->link_key = (uintptr_t)(key ^ key >> 31);
 }
 
-void zend_mm_keys_after_fork(void)
+static void keys_after_fork(void)
 {
     atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
+}
+
+/* With the first heap: a program may make its own without start_memory_manager(). */
+static void register_fork_handlers(void)
+{
+    static atomic_flag is_registered = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&is_registered)) {
+        (void)zend_mm_os_at_fork(zend_mm_pools_after_fork);
+        (void)zend_mm_os_at_fork(keys_after_fork);
+    }
 }
 
 void zend_mm_heap_refresh_key(zend_mm_heap *heap)
@@ -163,6 +173,7 @@ static zend_mm_heap *startup_ex(const zend_mm_mem_handlers *handlers, size_t blo
     size_t reserve_size, bool internal, void *params)
 {
     block_size = rounded_block_size(block_size);
+    register_fork_handlers();
     zend_mm_storage *storage = handlers->init(params);
     if (storage == NULL) {
         fprintf(stderr, "Cannot initialize zend_mm storage [%s]\n", handlers->name);

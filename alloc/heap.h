@@ -131,8 +131,6 @@ void zend_mm_init(zend_mm_heap *heap);
 size_t zend_mm_heap_size(const zend_mm_heap *heap);
 /* Draw a new link key, and encode every free slot's link with it. */
 void zend_mm_heap_refresh_key(zend_mm_heap *heap);
-/* In a forked child: the next key of each heap is drawn from the system. */
-void zend_mm_keys_after_fork(void);
 /* Bring `peak` up to date, where it is read. */
 void zend_mm_heap_note_peak(zend_mm_heap *heap);
 /* The same, wherever the heap has taken a run or a mapping, if it grew enough to matter. */

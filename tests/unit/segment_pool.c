@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include <criterion/criterion.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "alloc/segment_pool.h"
 
@@ -122,4 +124,26 @@ Test(segment_pool, after_a_fork_a_place_that_was_claimed_and_not_filled_is_free)
         cr_assert_eq(zend_mm_pool_take(pools[number]), segment(1));
         cr_assert_null(zend_mm_pool_take(pools[number]));
     }
+}
+
+static bool is_place_claimed_and_not_filled(void)
+{
+    return zend_mm_mmap_anon_pool.ring.p_head != zend_mm_mmap_anon_pool.ring.p_tail;
+}
+
+Test(segment_pool, a_heap_is_enough_for_a_child_to_be_put_right)
+{
+    zend_mm_heap *heap = zend_mm_startup();     /* and no start_memory_manager() */
+    cr_assert_not_null(heap);
+    zend_mm_mmap_anon_pool.ring.p_head++;
+    cr_assert(is_place_claimed_and_not_filled());
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(is_place_claimed_and_not_filled() ? 1 : 0);
+    }
+    int status = -1;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+    zend_mm_mmap_anon_pool.ring.p_head--;
+    zend_mm_shutdown(heap, 1, 1);
 }
