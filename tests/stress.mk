@@ -35,3 +35,22 @@ tests_fault_modes_oom_LDADD = $(PLAIN_LDADD)
 tests_fault_modes_oom_LDFLAGS = \
     -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=mmap,--wrap=mprotect \
     -Wl,--wrap=backtrace_symbols
+
+# ---- programs that know nothing of this library ----
+
+# Preloaded, it serves malloc() from our heaps. -rpath makes libtool build a shared object.
+check_LTLIBRARIES += tests/support/malloc_shim.la
+tests_support_malloc_shim_la_SOURCES = tests/support/malloc_shim.c
+tests_support_malloc_shim_la_CFLAGS = $(AM_CFLAGS) -fno-builtin
+tests_support_malloc_shim_la_LIBADD = libtsrmalloc-core.la
+tests_support_malloc_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere
+SCRIPT_TESTS += tests/stress/malloc_shim.sh
+check_PROGRAMS += tests/stress/malloc_program
+tests_stress_malloc_program_SOURCES = tests/stress/malloc_program.c
+tests_stress_malloc_program_CFLAGS = $(AM_CFLAGS) -fno-builtin
+tests_stress_malloc_program_LDADD =
+
+# Debian's redis, stress-ng, xz, zstd, lua and python on our heaps. THIRD_PARTY_SCALE: see there.
+SCRIPT_TESTS += tests/stress/third_party.sh
+EXTRA_DIST += tests/stress/third_party/commands.awk tests/stress/third_party/json_work.py \
+    tests/stress/third_party/tables.lua tests/stress/third_party/threads_work.py
