@@ -15,7 +15,6 @@
 #include "alloc/environment.h"
 #include "alloc/globals.h"
 #include "alloc/os.h"
-#include "alloc/segment_pool.h"
 #include "alloc/tracked.h"
 #include "php/face.h"
 #include "php/host.h"
@@ -159,8 +158,6 @@ static void start(void)
 {
     zend_mm_remote_free_policy = zend_mm_environment_remote_free_panics()
         ? ZEND_MM_REMOTE_FREE_PANIC : ZEND_MM_REMOTE_FREE_ACCEPT;
-    (void)zend_mm_os_at_fork(zend_mm_pools_after_fork);
-    (void)zend_mm_os_at_fork(zend_mm_keys_after_fork);
     php_options_start();
     is_started = true;
 }
