@@ -232,9 +232,9 @@ SAPI_API void zend_shutdown(TSRMLS_D);
 SAPI_API zend_result php_request_startup(TSRMLS_D) SAPI_USE_RESULT;
 /* End the request: RSHUTDOWN in reverse order, SAPI, heap reset. Each step that runs foreign code
  * is protected by itself, so that one that bails out does not keep the later ones from running.
- * With SG(heap_is_kept) the heap is not reset (ours: for programs that serve many requests out of one
- * interpreter), and as long as it is set a request may hold memory_limit bytes more than there were
- * when it began. Without a request: nothing. Since 4.0. */
+ * With SG(heap_is_kept) the heap is not reset (ours: for programs that serve many requests out of
+ * one interpreter), and as long as it is set a request may hold memory_limit bytes more than there
+ * were when it began. Without a request: nothing. Since 4.0. */
 SAPI_API void php_request_shutdown(TSRMLS_D);
 
 #ifdef __cplusplus

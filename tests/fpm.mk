@@ -22,3 +22,12 @@ SCRIPT_TESTS += tests/fpm/status_formats.sh
 PLAIN_TESTS += tests/fpm/access_log
 tests_fpm_access_log_SOURCES = tests/fpm/access_log.c
 tests_fpm_access_log_LDADD = libtsrmalloc-fpm.la
+
+# The request side with a fake connection, pool and log around it.
+PLAIN_TESTS += tests/fpm/request
+tests_fpm_request_SOURCES = tests/fpm/request.c tests/fpm/request_fake.h
+if ZTS
+tests_fpm_request_SOURCES += $(fpm_request_sources)
+endif
+tests_fpm_request_LDADD = libtsrmalloc-fpm.la libtsrmalloc-engines.la $(PLAIN_LDADD) $(ZLIB_LIBS) \
+    $(LUA_LIBS)

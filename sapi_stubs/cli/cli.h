@@ -82,7 +82,7 @@ typedef struct cli_job {
     size_t repeat_count;
     unsigned int flags;         /* ENGINE_* of runner_new() */
     bool drops_output;          /* of scripts: stdout has JSON */
-    bool is_alone;              /* one worker runs one script once: messages need no worker's number */
+    bool is_alone;              /* one worker runs one script once: messages need no number */
     bool has_input;             /* the script may read stdin as its body */
     char *const *arguments;
     size_t argument_count;
@@ -142,7 +142,8 @@ void cli_progress_stop(void);
 
 /* ---- report.c ---- */
 
-void cli_report_table(FILE *out, const cli_worker *workers, unsigned int count, uint64_t wall_duration);
+void cli_report_table(FILE *out, const cli_worker *workers, unsigned int count,
+    uint64_t wall_duration);
 void cli_report_json(const cli_worker *workers, unsigned int count);
 
 /* ---- startup_tree.c ---- */

@@ -162,7 +162,7 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* An argument that is no option: a trace, or a script, behind which all is the script's own. The
- * slots of `argv` that getopt has left behind take the traces. Returns false when the options end. */
+ * slots of `argv` that getopt has left behind take the traces. false: the options end here. */
 static bool take_operand(char *operand, char **argv, cli_options *options)
 {
     if (cli_options_have_script(options)) {

@@ -154,8 +154,8 @@ void cli_report_table(FILE *out, const cli_worker *workers, unsigned int count,
     uint64_t wall_duration)
 {
     char name[16];
-    fprintf(out, "%6s %9s %12s %7s %11s %11s %10s %12s\n", "worker", "requests", "operations", "ns/op",
-        "peak size", "real peak", "reset", "remote frees");
+    fprintf(out, "%6s %9s %12s %7s %11s %11s %10s %12s\n", "worker", "requests", "operations",
+        "ns/op", "peak size", "real peak", "reset", "remote frees");
     for (unsigned int index = 0; index < count; index++) {
         row values = worker_row(&workers[index]);
         snprintf(name, sizeof(name), "%u", index);
@@ -163,8 +163,8 @@ void cli_report_table(FILE *out, const cli_worker *workers, unsigned int count,
     }
     row total = total_row(workers, count);
     print_row(out, "total", &total);
-    fprintf(out, "%u worker%s, %.3f s, %.1f million operations a second\n", count, count == 1 ? "" : "s",
-        (double)wall_duration / 1e9,
+    fprintf(out, "%u worker%s, %.3f s, %.1f million operations a second\n", count,
+        count == 1 ? "" : "s", (double)wall_duration / 1e9,
         (double)total.operation_count / ((double)wall_duration / 1e3 + 0.001));
 }
 

@@ -78,7 +78,7 @@ typedef struct engine_request {
     engine_script script;       /* owner only; no path: the program has its own */
     char *const *arguments;     /* owner only; of the command line, the script not among them */
     size_t argument_count;
-    _Atomic engine_stop stop;   /* atomic: any thread stores (release), the engine loads (acquire) */
+    _Atomic engine_stop stop;   /* atomic: anyone stores (release), the engine loads (acquire) */
 } engine_request;
 
 /* The engine that runs `request` shall end the run: see engine_interrupt(). */
@@ -94,14 +94,14 @@ static inline engine_stop engine_request_stop(engine_request *request)
 bool engine_interrupt_setup(void) __attribute__((warn_unused_result));
 
 /* Tell the run of `request` in `thread` to end, as soon as it can: run() then gives ENGINE_STOPPED.
- * A system call that blocks in the thread ends with EINTR. The first reason stays. Any thread, while
- * `thread` has not been joined; harmless when the run has ended. Whoever begins a request sets
- * request->stop back to ENGINE_GO_ON, and knows that no interrupt meant for the one before is still
- * on its way. */
+ * A system call that blocks in the thread ends with EINTR. The first reason stays. Any thread,
+ * while `thread` has not been joined; harmless when the run has ended. Whoever begins a request
+ * sets request->stop back to ENGINE_GO_ON, and knows that no interrupt meant for the one before is
+ * still on its way. */
 void engine_interrupt(engine_request *request, pthread_t thread, engine_stop reason);
 
-/* For engines: `arm(data)` is called in this thread, from a signal handler, when an interrupt comes.
- * NULL: no run. */
+/* For engines: `arm(data)` is called in this thread, from a signal handler, when an interrupt
+ * comes. NULL: no run. */
 void engine_interrupt_watch(void (*arm)(void *data), void *data);
 
 /* ---- engines --------------------------------------------------------------------------------- */
@@ -119,8 +119,8 @@ typedef enum engine_result {
 enum {
     ENGINE_CHECK_NOTHING = 0,
     ENGINE_CHECK_CONTENT = 1,   /* fill every block and compare it whenever it is seen again */
-    /* The heap is not reset behind each run. A trace frees what its request left; a script is loaded
-     * once, and each run calls the function that it gave. */
+    /* The heap is not reset behind each run. A trace frees what its request left; a script is
+     * loaded once, and each run calls the function that it gave. */
     ENGINE_KEEP_HEAP = 2,
 };
 
@@ -129,8 +129,8 @@ typedef struct sapi_engine {
 
     /* Make a program of a script. Traces are read and checked completely; a Lua script is only seen
      * to be readable, since each request reads it into its own heap. A script without a path and
-     * text: requests bring their own (not for traces). NULL: `error` (a buffer of `error_size` bytes)
-     * says file, line, what was found and what was expected. Closes nothing. */
+     * text: requests bring their own (not for traces). NULL: `error` (a buffer of `error_size`
+     * bytes) says file, line, what was found and what was expected. Closes nothing. */
     void *(*load)(const engine_script *script, char *error, size_t error_size);
     void (*unload)(void *program);
 
@@ -164,8 +164,8 @@ typedef struct sapi_engine {
 /* Replays allocation traces (traces/README.md has the format). */
 extern const sapi_engine trace_engine;
 
-/* There if config.h's TSRMALLOC_LUA is 1. Runs Lua 5.4 scripts (docs/lua.md has what they find). Every allocation of the interpreter is from
- * the calling thread's request heap. */
+/* There if config.h's TSRMALLOC_LUA is 1. Runs Lua 5.4 scripts (docs/lua.md has what they find).
+ * Every allocation of the interpreter is from the calling thread's request heap. */
 extern const sapi_engine lua_engine;
 
 #endif

@@ -4,7 +4,7 @@
  * Invariants  I1  the reason is stored before the signal is sent: whoever the signal does not reach
  *                 in time sees it when it looks
  *             I2  the handler calls `arm` only between watch(arm) and watch(NULL)
- * Failure     setup: false. A signal that cannot be sent leaves the reason, which is looked at later.
+ * Failure     setup: false. A signal that cannot be sent leaves the reason, which is seen later.
  * Tests       tests/unit/lua_interrupt.c, tests/unit/trace_replay.c */
 #include "config.h"
 

@@ -144,7 +144,7 @@ static int add_traceback(lua_State *state)
     return 1;
 }
 
-/* Push the arguments behind the script, and leave them in the global `arg` too. Returns how many. */
+/* Push the arguments behind the script, and leave them in the global `arg`. Returns how many. */
 static int push_arguments(lua_State *state)
 {
     const lua_runner *run = lua_runner_of(state);

@@ -3,7 +3,7 @@
  *   lua_engine   the table of functions, a run      lua_state    allocator, libraries, what is off
  *   lua_stop     interrupts, exit, coroutines       lua_request  request and response
  *   lua_form     GET and POST variables             lua_json     json   (lua_json_decode: its half)
- *   lua_text     html, url                          lua_buffer   bytes that grow, owned by the state
+ *   lua_text     html, url                          lua_buffer   bytes that grow
  *
  * In all of them lua_error() may leave any function that takes a lua_State: nothing is held there
  * that the state does not own, and no zend_bailout() may come from below a Lua function. */
@@ -31,7 +31,7 @@ typedef struct lua_runner {
     engine_request *request;    /* of the run */
     engine_script script;       /* of the run: the request's or the program's */
     uint64_t allocation_count;  /* in the run */
-    size_t refused_size;        /* bytes that the allocator could not give last; 0: none in the run */
+    size_t refused_size;        /* bytes that the allocator refused last; 0: none in the run */
     volatile bool is_exiting;   /* os.exit() was called */
     int exit_status;
     engine_result result;
@@ -92,7 +92,7 @@ typedef struct lua_bytes {
 
 /* Push an empty buffer with room for `capacity` bytes. */
 void lua_bytes_push(lua_bytes *bytes, lua_State *state, size_t capacity);
-/* Room for `size` more bytes; returns where they go. Add them to bytes->size when they are there. */
+/* Room for `size` more bytes; returns where they go. Add to bytes->size when they are there. */
 char *lua_bytes_reserve(lua_bytes *bytes, size_t size);
 void lua_bytes_add(lua_bytes *bytes, const char *data, size_t size);
 static inline void lua_bytes_add_byte(lua_bytes *bytes, char byte)

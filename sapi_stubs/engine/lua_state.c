@@ -50,7 +50,7 @@ lua_State *lua_engine_state_new(lua_runner *run)
 
 /* ---- libraries ---- */
 
-/* load(chunk, name, mode, env) for text only: byte code is not checked by Lua and can do anything. */
+/* load(chunk, name, mode, env) for text only: Lua does not check byte code, it can do anything. */
 static int load_text(lua_State *state)
 {
     int count = lua_gettop(state);

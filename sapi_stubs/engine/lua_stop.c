@@ -2,8 +2,8 @@
  * Owns        the count hook of every coroutine; run->current.
  * Thread      the runner's; `arm` in its signal handler.
  * Invariants  I1  run->current is the coroutine whose code runs
- *             I2  once a run is stopping, every coroutine that comes to run raises the stop error at
- *                 its next instruction, whatever it catches
+ *             I2  once a run is stopping, every coroutine that comes to run raises the stop error
+ *                 at its next instruction, whatever it catches
  * Failure     none. A function of Lua's library that computes for long in C is not interrupted.
  * Tests       tests/unit/lua_interrupt.c */
 #include "config.h"

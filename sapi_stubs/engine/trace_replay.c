@@ -32,7 +32,7 @@ typedef struct trace_runner {
     const trace_op *current;    /* op being done; behind a run: its end, or where it was left */
     bool finished;
     bool check_content;
-    bool free_live;             /* no reset takes anything back: ENGINE_KEEP_HEAP, or not our heap */
+    bool free_live;             /* no reset takes it back: ENGINE_KEEP_HEAP, or not our heap */
     engine_request *request;    /* of the run; may be NULL */
     void **blocks;              /* by id, for the plain loop; NULL with tracking */
     tracked_block *tracked;     /* by id; NULL without tracking */

@@ -17,3 +17,16 @@ libtsrmalloc_fpm_la_SOURCES = \
 	sapi_stubs/fpm/status_live.c \
 	sapi_stubs/fpm/access_log.h \
 	sapi_stubs/fpm/access_log.c
+
+# The request side: it needs the server's connections and pools, or a test's.
+fpm_request_sources = \
+	sapi_stubs/fpm/request.h \
+	sapi_stubs/fpm/request_internal.h \
+	sapi_stubs/fpm/request.c \
+	sapi_stubs/fpm/request_body.c \
+	sapi_stubs/fpm/request_answer.c \
+	sapi_stubs/fpm/request_pages.c \
+	sapi_stubs/fpm/request_script.c \
+	sapi_stubs/fpm/request_file.h \
+	sapi_stubs/fpm/request_file.c \
+	sapi_stubs/fpm/request_end.c

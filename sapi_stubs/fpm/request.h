@@ -2,7 +2,8 @@
  *
  *   request         the order of things             request_body   what the client sends
  *   request_answer  status, headers, body           request_pages  ping, status, health
- *   request_script  which file, which engine        request_end    figures, access log
+ *   request_script  which engine, how it ends       request_file   which file
+ *   request_end     figures, access log
  */
 #ifndef TSRMALLOC_FPM_REQUEST_H
 #define TSRMALLOC_FPM_REQUEST_H
@@ -21,7 +22,7 @@ struct fpm_worker;
 
 enum {
     FPM_HEAD_SIZE_MAX = 8000,       /* status and headers: clients parse them in 8 KiB */
-    FPM_BODY_HELD_MAX = 32768,      /* bytes of an answer that are held back until its head is sent */
+    FPM_BODY_HELD_MAX = 32768,      /* bytes of an answer held back until its head is sent */
     FPM_OUTPUT_SIZE = 128 * 1024,   /* records that are sent together */
     FPM_BODY_AHEAD_MAX = 65536,     /* a body up to this size is read before its script runs */
 };
@@ -62,6 +63,8 @@ typedef struct fpm_request {
     fpm_answer answer;
     fpm_body body;
     bool is_active;                 /* from FCGI_BEGIN to the end of php_request_shutdown() */
+    bool is_interruptible;          /* between fpm_worker_request_begin() and _end() */
+    bool must_close;                /* what is left of the request cannot be read */
     bool is_aborted;                /* by ABORT_REQUEST: END_REQUEST alone is the answer */
     unsigned int failure_status;    /* why a run was stopped, if not for its time; 0 */
     const char *script;             /* SCRIPT_FILENAME, or "" */
@@ -69,16 +72,16 @@ typedef struct fpm_request {
     void *kept_program, *kept_runner;   /* of a persistent script; NULL: none */
     int root;                       /* descriptor of security.document_root; -1: none */
     uint64_t begin_time;            /* nanoseconds of CLOCK_MONOTONIC */
-    uint64_t begin_cpu;             /* nanoseconds of the thread's CPU time */
-    struct timespec begin_date;
+    uint64_t begin_user, begin_system;  /* nanoseconds of CPU that the thread had used */
+    time_t begin_date;
 } fpm_request;
 
 /* Set the members of a SAPI that belong to requests: deactivate (which ends the answer), ub_write,
  * flush, read_post, getenv. The others are the server's. */
 void fpm_request_fill_sapi(sapi_module_struct *sapi);
 
-/* The calling worker begins, behind sapi_thread_start(): buffers and runners. false: no memory, said
- * in the log; fpm_request_worker_end() must not follow. */
+/* The calling worker begins, behind sapi_thread_start(): buffers and runners. false: no memory,
+ * said in the log; fpm_request_worker_end() must not follow. */
 bool fpm_request_worker_start(struct fpm_worker *worker) __attribute__((warn_unused_result));
 /* The calling worker ends, before sapi_thread_end(). */
 void fpm_request_worker_end(struct fpm_worker *worker);
