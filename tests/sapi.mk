@@ -46,3 +46,11 @@ EXTRA_DIST += \
 	tests/data/over_8m.zmt \
 	tests/data/wide.zmt \
 	tests/data/bad_dead_id.zmt
+
+# The Lua engine. Plain programs: interrupts are for ThreadSanitizer, too.
+lua_ldadd = libtsrmalloc-engines.la $(PLAIN_LDADD) $(ZLIB_LIBS) $(LUA_LIBS)
+PLAIN_TESTS += tests/unit/lua_malloc tests/unit/lua_interrupt
+tests_unit_lua_malloc_SOURCES = tests/unit/lua_malloc.c tests/unit/lua_support.h
+tests_unit_lua_malloc_LDADD = $(lua_ldadd)
+tests_unit_lua_interrupt_SOURCES = tests/unit/lua_interrupt.c tests/unit/lua_support.h
+tests_unit_lua_interrupt_LDADD = $(lua_ldadd)

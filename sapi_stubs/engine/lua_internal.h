@@ -63,6 +63,8 @@ bool lua_engine_is_stopping(const lua_runner *run);
 int lua_engine_raise_stop(lua_State *state);
 /* os.exit([status]) */
 int lua_engine_exit(lua_State *state);
+/* xpcall(function, handler, ...) */
+int lua_engine_xpcall(lua_State *state);
 /* Replace what the coroutine library has by functions that know which coroutine runs. */
 void lua_engine_open_coroutine(lua_State *state);
 

@@ -119,6 +119,7 @@ static void open_base(lua_State *state)
     wrap_global(state, "load", load_text);
     wrap_global(state, "setmetatable", set_metatable);
     lua_register(state, "print", lua_engine_print);
+    lua_register(state, "xpcall", lua_engine_xpcall);
 }
 
 /* What is in `kept` of the library that `open` makes, as the global `name`. */

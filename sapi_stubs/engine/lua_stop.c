@@ -4,6 +4,7 @@
  * Invariants  I1  run->current is the coroutine whose code runs
  *             I2  once a run is stopping, every coroutine that comes to run raises the stop error
  *                 at its next instruction, whatever it catches
+ *             I3  no function of a script runs inside a hook: there it could not be stopped
  * Failure     none. A function of Lua's library that computes for long in C is not interrupted.
  * Tests       tests/unit/lua_interrupt.c */
 #include "config.h"
@@ -86,6 +87,46 @@ int lua_engine_exit(lua_State *state)
     run->exit_status = status;
     run->is_exiting = true;
     return lua_engine_raise_stop(state);
+}
+
+/* ---- message handlers ---- */
+
+/* Lua calls a message handler where the error is raised. For the stop error that is inside the hook,
+ * where no other hook runs, so a handler that does not end could not be stopped. */
+static int guarded_handler(lua_State *state)
+{
+    if (lua_engine_is_stopping(lua_runner_of(state))) {
+        return 1;
+    }
+    lua_pushvalue(state, lua_upvalueindex(1));
+    lua_insert(state, 1);
+    lua_call(state, lua_gettop(state) - 1, 1);
+    return 1;
+}
+
+/* Also where a call goes on that had yielded; `below` values are no results. */
+static int finish_xpcall(lua_State *state, int status, lua_KContext below)
+{
+    if (status != LUA_OK && status != LUA_YIELD) {
+        lua_pushboolean(state, 0);
+        lua_pushvalue(state, -2);
+        return 2;
+    }
+    return lua_gettop(state) - (int)below;
+}
+
+int lua_engine_xpcall(lua_State *state)
+{
+    int argument_count = lua_gettop(state) - 2;
+    luaL_checktype(state, 2, LUA_TFUNCTION);
+    lua_pushvalue(state, 2);
+    lua_pushcclosure(state, guarded_handler, 1);
+    lua_replace(state, 2);
+    lua_pushboolean(state, 1);
+    lua_pushvalue(state, 1);
+    lua_rotate(state, 3, 2);
+    int status = lua_pcallk(state, argument_count, LUA_MULTRET, 2, 2, finish_xpcall);
+    return finish_xpcall(state, status, 2);
 }
 
 /* ---- coroutines ---- */
