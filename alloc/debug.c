@@ -220,6 +220,17 @@ void zend_mm_debug_free(zend_mm_heap *heap, void *block)
     }
 }
 
+/* The link of the list on which it travelled is longer than the shortest blocks: what it wrote beyond
+ * one is padding again. */
+void zend_mm_debug_drained(zend_mm_heap *heap, void *block)
+{
+    const zend_mm_block_record *record = zend_mm_block_table_find(&heap->debug->blocks, block);
+    if (record != NULL && record->size < sizeof(zend_mm_slot) && heap->has_padding
+            && !heap->hides_memory) {
+        memset((char *)block + record->size, ZEND_MM_PAD_BYTE, sizeof(zend_mm_slot) - record->size);
+    }
+}
+
 static void *move(zend_mm_heap *heap, void *block, size_t old_size, size_t size, size_t copy_size)
 {
     void *moved = zend_mm_debug_alloc(heap, 1, size);

@@ -40,6 +40,8 @@ bool zend_mm_debug_start(zend_mm_heap *heap, const zend_mm_debug_settings *setti
 void *zend_mm_debug_alloc(zend_mm_heap *heap, size_t alignment, size_t size);
 void zend_mm_debug_free(zend_mm_heap *heap, void *block);
 void *zend_mm_debug_realloc(zend_mm_heap *heap, void *block, size_t size, size_t copy_size);
+/* Another thread gave this block back: it is about to be freed. */
+void zend_mm_debug_drained(zend_mm_heap *heap, void *block);
 size_t zend_mm_debug_size(const zend_mm_heap *heap, const void *block);
 
 /* What was asked for; 0 for anything else than a live block. */

@@ -179,5 +179,8 @@ void zend_mm_dispatch_drained(zend_mm_heap *heap, void *block)
     if (heap->observers != NULL) {
         zend_mm_observers_tell_free(heap, block, told_size(heap, block, ZEND_MM_ENTRANCE_HEAP));
     }
+    if (heap->debug != NULL) {
+        zend_mm_debug_drained(heap, block);
+    }
     own_free(heap, block);
 }

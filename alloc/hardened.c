@@ -57,14 +57,20 @@ static bool is_filled(const void *slot, size_t size)
     return bytes[0] == FREED_BYTE && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
-/* Hand a slot from the quarantine to the heap below. */
-static void release(zend_mm_heap *heap, void *slot)
+/* The size of a slot that rests; the process ends if somebody wrote to it. */
+static size_t check_filled(const zend_mm_heap *heap, const void *slot)
 {
     size_t size = zend_mm_heap_find_size(heap, slot);
     if (!is_filled(slot, size)) {
         zend_mm_panic("a free slot was overwritten", slot, (int)zend_mm_bin_of(size));
     }
-    heap->quarantined_size -= size;
+    return size;
+}
+
+/* Hand a slot from the quarantine to the heap below. */
+static void release(zend_mm_heap *heap, void *slot)
+{
+    heap->quarantined_size -= check_filled(heap, slot);
     zend_mm_heap_free(heap, slot);
 }
 
@@ -240,9 +246,12 @@ void *zend_mm_base_realloc(zend_mm_heap *heap, void *block, size_t size, size_t 
 
 void zend_mm_hardened_reset(zend_mm_heap *heap)
 {
-    heap->hardened->quarantine_count = 0;
+    zend_mm_hardened *hardened = heap->hardened;
+    while (hardened->quarantine_count > 0) {
+        (void)check_filled(heap, hardened->quarantine[--hardened->quarantine_count]);
+    }
     heap->quarantined_size = 0;
-    zend_mm_live_bits_free(&heap->hardened->live);
+    zend_mm_live_bits_free(&hardened->live);
 }
 
 void zend_mm_hardened_end(zend_mm_heap *heap)

@@ -188,7 +188,9 @@ SCRIPT_TESTS += tests/death/hardened.sh
 
 # ---- what Valgrind and AddressSanitizer see of blocks ----
 
-UNIT_TESTS += tests/unit/shadow
+UNIT_TESTS += tests/unit/shadow tests/unit/live_bits
+tests_unit_live_bits_SOURCES = tests/unit/live_bits.c tests/unit/alloc_support.h
+tests_unit_live_bits_LDADD = $(UNIT_LDADD)
 tests_unit_shadow_SOURCES = tests/unit/shadow.c tests/unit/alloc_support.h
 tests_unit_shadow_LDADD = $(UNIT_LDADD)
 SCRIPT_TESTS += tests/shadow/tools.sh

@@ -58,6 +58,17 @@ static void test_double_free(void)
     }
 }
 
+static void test_never_handed_out(void)
+{
+    CHECK_CASE("freeing a slot that was never handed out is caught");
+    end_request();
+    uintptr_t base = (uintptr_t)emalloc(unknown(496)) - 8, page = base & ~(uintptr_t)4095;
+    for (uintptr_t offset = 512; offset < 4096; offset += 512) {
+        void *other = at(NULL, (ptrdiff_t)(page + (base - page + offset) % 4096 + 8));
+        check_panic(free_it, other, TWICE, other, (int)zend_mm_bin_of(512));
+    }
+}
+
 static void damage_a_free_slot(void *slot)
 {
     memset(slot, 0xff, 16);
@@ -117,6 +128,7 @@ int main(void)
     begin_memory_manager();
     test_padding();
     test_double_free();
+    test_never_handed_out();
     test_free_lists();
     test_foreign();
     return check_summary();

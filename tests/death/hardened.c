@@ -59,6 +59,12 @@ static void collect(void *unused)
     (void)zend_mm_gc(zend_mm_get_heap());
 }
 
+static void end_it(void *unused)
+{
+    (void)unused;
+    end_request();
+}
+
 static void test_write_after_free(void)
 {
     CHECK_CASE("a write to any byte of a freed slot is caught when it leaves the quarantine");
@@ -70,6 +76,12 @@ static void test_write_after_free(void)
         check_panic(collect, NULL, OVERWRITTEN, block, 10);
         *byte = kept;
     }
+
+    CHECK_CASE("it is caught at the request end, if the slot still rests then");
+    char *last = at(block, 111), kept = *last;
+    *last = 1;
+    check_panic(end_it, NULL, OVERWRITTEN, block, 10);
+    *last = kept;
 }
 
 /* ---- guard pages ---- */

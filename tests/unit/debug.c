@@ -190,3 +190,13 @@ Test(debug, a_debugged_heap_frees_a_block_of_another_heap)
     cr_assert_eq(zend_mm_heap_size(plain), 0u);
     zend_mm_shutdown(plain, 1, 1);
 }
+
+Test(debug, a_short_block_that_another_thread_frees_is_not_damaged)
+{
+    zend_mm_heap *heap = zend_mm_get_heap();
+    for (size_t size = 0; size <= 9; size++) {
+        zend_mm_remote_push(&heap->remote, emalloc(unknown(size)));
+        cr_assert(zend_mm_heap_drain_remote(heap));
+    }
+    cr_assert_eq(zend_mm_heap_size(heap), 0u);
+}
