@@ -295,6 +295,8 @@ static bool check_global(fpm_conf *conf)
         return REFUSE(FPM_LOG_ERROR, NULL, "process.priority(%d) must be included into [-19,20]",
             global->process_priority);
     }
+    /* What the checks of the pools say is under the new level already. */
+    fpm_log_set_level((fpm_log_level)global->log_level);
     return make_paths_absolute(fpm_conf_global_directives, &conf->global, conf->prefix);
 }
 

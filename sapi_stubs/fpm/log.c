@@ -32,6 +32,11 @@ static char *path;                                  /* main, then control thread
 static const char *const level_names[] = { "", "DEBUG", "NOTICE", "WARNING", "ERROR", "ALERT" };
 static const int priorities[] = { 0, LOG_DEBUG, LOG_NOTICE, LOG_WARNING, LOG_ERR, LOG_ALERT };
 
+const char *fpm_log_level_name(fpm_log_level level)
+{
+    return level_names[level];
+}
+
 /* ---- writing ---- */
 
 static void write_all(int to, const char *text, size_t size)

@@ -29,6 +29,9 @@ void fpm_log(fpm_log_level level, const char *pool, const char *format, ...)
 void fpm_log_errno(fpm_log_level level, const char *pool, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* "NOTICE", ... */
+const char *fpm_log_level_name(fpm_log_level level);
+
 /* What follows is for the main thread before workers run, and for the control thread. */
 
 void fpm_log_set_level(fpm_log_level level);

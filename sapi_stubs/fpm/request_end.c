@@ -97,7 +97,7 @@ static void write_access_line(fpm_request *self, uint64_t duration, uint64_t use
         .query = text_or_empty(self, "QUERY_STRING"),
         .script = self->script,
         .user = text_or_empty(self, "REMOTE_USER"),
-        .address = text_or_empty(self, "REMOTE_ADDR"),
+        .address = self->connection->address,
         .status = (int)self->answer.status,
         .content_length = self->parser.content_length,
         .worker_tid = (int)self->worker->score.own.tid,
@@ -116,7 +116,7 @@ static void write_access_line(fpm_request *self, uint64_t duration, uint64_t use
         .context = self,
     };
     if (entry.address[0] == '\0') {
-        entry.address = self->connection->address;
+        entry.address = text_or_empty(self, "REMOTE_ADDR");
     }
     if (!is_suppressed(self, &entry)) {
         fpm_pool_access_log(self->worker->pool, line,

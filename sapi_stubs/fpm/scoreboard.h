@@ -40,9 +40,14 @@ typedef struct fpm_score {
     char query[SCORE_QUERY_SIZE];
     char script[SCORE_SCRIPT_SIZE];
     char user[SCORE_USER_SIZE];
+    char full_uri[SCORE_URI_SIZE + SCORE_QUERY_SIZE];   /* the reader's: uri?query */
 } fpm_score;
 
-enum { SCORE_WORD_COUNT = sizeof(fpm_score) / sizeof(uint64_t) };
+/* What is copied from the owner to readers. */
+enum { SCORE_WORD_COUNT = offsetof(fpm_score, full_uri) / sizeof(uint64_t) };
+
+/* The state of a slot whose worker does not exist. */
+#define FPM_SCORE_NO_WORKER STATUS_STATE_COUNT
 
 typedef struct fpm_score_slot {
     ck_sequence_t sequence;                         /* one writer: the worker */

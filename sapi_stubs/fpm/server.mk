@@ -14,7 +14,46 @@ libtsrmalloc_fpm_la_SOURCES += \
 
 # Workers, and what they share.
 libtsrmalloc_fpm_la_SOURCES += \
+	sapi_stubs/fpm/clock.h \
+	sapi_stubs/fpm/pm.h \
+	sapi_stubs/fpm/pm.c \
 	sapi_stubs/fpm/connection.h \
+	sapi_stubs/fpm/connection.c \
+	sapi_stubs/fpm/lot.h \
+	sapi_stubs/fpm/lot.c \
 	sapi_stubs/fpm/scoreboard.h \
+	sapi_stubs/fpm/scoreboard.c
+
+# A server of threads needs TSRM.
+if ZTS
+sbin_PROGRAMS = tsrmalloc-fpm
+tsrmalloc_fpm_SOURCES = \
+	sapi_stubs/fpm/main.c \
+	sapi_stubs/fpm/options.h \
+	sapi_stubs/fpm/options.c \
+	sapi_stubs/fpm/daemon.h \
+	sapi_stubs/fpm/daemon.c \
+	sapi_stubs/fpm/identity.h \
+	sapi_stubs/fpm/identity.c \
+	sapi_stubs/fpm/server.h \
+	sapi_stubs/fpm/server.c \
+	sapi_stubs/fpm/server_pools.c \
+	sapi_stubs/fpm/control_socket.c \
+	sapi_stubs/fpm/listener.h \
+	sapi_stubs/fpm/listener.c \
+	sapi_stubs/fpm/queue_length.h \
+	sapi_stubs/fpm/queue_length.c \
+	sapi_stubs/fpm/allowed.c \
+	sapi_stubs/fpm/pool.h \
+	sapi_stubs/fpm/pool_internal.h \
+	sapi_stubs/fpm/pool.c \
+	sapi_stubs/fpm/pool_status.c \
+	sapi_stubs/fpm/slowlog.c \
 	sapi_stubs/fpm/worker.h \
-	sapi_stubs/fpm/pool.h
+	sapi_stubs/fpm/worker.c \
+	$(fpm_request_sources)
+tsrmalloc_fpm_CPPFLAGS = $(AM_CPPFLAGS) -DFPM_PREFIX='"$(prefix)"' \
+	-DFPM_SYSCONFDIR='"$(sysconfdir)"'
+tsrmalloc_fpm_LDADD = libtsrmalloc-fpm.la libtsrmalloc-engines.la libtsrmalloc.la \
+	$(LUA_LIBS) $(ZLIB_LIBS)
+endif

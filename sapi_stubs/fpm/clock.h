@@ -1,0 +1,20 @@
+/* clock.h: the monotonic clock. */
+#ifndef TSRMALLOC_FPM_CLOCK_H
+#define TSRMALLOC_FPM_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t fpm_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline int64_t fpm_clock_ms(void)
+{
+    return (int64_t)(fpm_clock_ns() / 1000000u);
+}
+
+#endif

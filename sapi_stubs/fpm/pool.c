@@ -1,0 +1,382 @@
+/* pool: starts, ends and watches the workers of one pool.
+ * Owns        the workers' structures and threads, the pool's log files.
+ * Thread      control thread.
+ * Invariants  I1  a worker's structure is reused only after its thread was joined
+ *             I2  a thread that was told to leave is counted neither as idle nor as active
+ * Failure     a worker that cannot be started is tried again, later each time.
+ * Tests       tests/fpm/pools.sh, tests/fpm/server_threads.c */
+#include "config.h"
+
+#include "fpm/pool_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fpm/clock.h"
+#include "fpm/log.h"
+
+#define SECOND 1000000000ull            /* nanoseconds */
+enum {
+    START_DELAY_MAX = 16,               /* seconds between two tries at most */
+    CLIENT_LOOK_AFTER = 100000000,      /* nanoseconds: look whether the client is there from then on */
+};
+
+/* ---- log files ---- */
+
+/* Open `path`, behind the descriptor `*file` if there is one. */
+static bool open_log(const fpm_pool *pool, const char *what, const char *path, int *file)
+{
+    if (path == NULL || *path == '\0') {
+        return true;
+    }
+    int opened = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (opened < 0) {
+        fpm_log_errno(FPM_LOG_ERROR, NULL, "Unable to create or open %s(%s)", what, path);
+        return false;
+    }
+    if (*file < 0) {
+        *file = opened;
+        return true;
+    }
+    bool done = dup3(opened, *file, O_CLOEXEC) >= 0;
+    close(opened);
+    if (done) {
+        fpm_log(FPM_LOG_NOTICE, pool->conf->name, "%s file re-opened", what);
+    }
+    return done;
+}
+
+static bool open_logs(fpm_pool *pool)
+{
+    const fpm_conf_pool *conf = pool->conf;
+    return open_log(pool, "access log", conf->access_log, &pool->access_file)
+        && (conf->request_slowlog_timeout == 0
+            || open_log(pool, "slowlog", conf->slowlog, &pool->slow_file));
+}
+
+bool fpm_pool_reopen_logs(fpm_pool *pool)
+{
+    return open_logs(pool);
+}
+
+/* ---- life ---- */
+
+fpm_pool *fpm_pool_new(const fpm_conf_pool *conf, fpm_listener *listener, int ended_event)
+{
+    bool failed = false;
+    fpm_pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL) {
+        goto fail_memory;
+    }
+    *pool = (fpm_pool){ .conf = conf, .listener = listener, .about = pool,
+        .capacity = (unsigned int)conf->pm_max_children, .start_time = time(NULL),
+        .ended_event = ended_event, .access_file = -1, .slow_file = -1 };
+    pool->workers = calloc(pool->capacity, sizeof(*pool->workers));
+    if (pool->workers == NULL) {
+        goto fail_memory;
+    }
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        pool->workers[index].index = index;
+        fpm_score_state(&pool->workers[index].score, FPM_SCORE_NO_WORKER);
+        pthread_mutex_init(&pool->workers[index].guard, NULL);
+    }
+    pool->allowed = fpm_allowed_new(conf->listen_allowed_clients, conf->name, &failed);
+    if (failed || !open_logs(pool)) {
+        fpm_pool_free(pool);
+        return NULL;
+    }
+    return pool;
+fail_memory:
+    fpm_log(FPM_LOG_ERROR, conf->name, "no memory for %d workers", conf->pm_max_children);
+    free(pool);
+    return NULL;
+}
+
+void fpm_pool_free(fpm_pool *pool)
+{
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        pthread_mutex_destroy(&pool->workers[index].guard);
+    }
+    if (pool->access_file >= 0) {
+        close(pool->access_file);
+    }
+    if (pool->slow_file >= 0) {
+        close(pool->slow_file);
+    }
+    fpm_allowed_free(pool->allowed);
+    free(pool->workers);
+    free(pool);
+}
+
+/* ---- starting ---- */
+
+/* Some requests fewer for each, so that workers that started together do not end together. */
+static uint64_t request_limit(const fpm_conf_pool *conf, unsigned int index)
+{
+    if (conf->pm_max_requests == 0 || conf->pm_max_requests_jitter == 0) {
+        return (uint64_t)conf->pm_max_requests;
+    }
+    unsigned int seed = (unsigned int)fpm_clock_ns() ^ index;
+    return (uint64_t)(conf->pm_max_requests - rand_r(&seed) % (conf->pm_max_requests_jitter + 1));
+}
+
+static bool start_worker(fpm_pool *pool, fpm_worker *worker)
+{
+    worker->pool = pool;
+    worker->conf = pool->conf;
+    worker->request_limit = request_limit(pool->conf, worker->index);
+    worker->is_stuck = false;
+    atomic_store(&worker->leave, false);
+    atomic_store(&worker->has_ended, false);
+    worker->score.own = (fpm_score){ .state = STATUS_STARTING, .start_time = (uint64_t)time(NULL) };
+    fpm_score_publish(&worker->score);
+    int error = pthread_create(&worker->thread, NULL, fpm_worker_main, worker);
+    if (error != 0) {
+        errno = error;
+        fpm_log_errno(FPM_LOG_ERROR, pool->conf->name, "a worker's thread cannot be started");
+        fpm_score_state(&worker->score, FPM_SCORE_NO_WORKER);
+        return false;
+    }
+    worker->life = FPM_WORKER_ALIVE;
+    atomic_fetch_add_explicit(&pool->counters.worker_starts, 1, memory_order_relaxed);
+    return true;
+}
+
+/* A thread that could not be started: wait longer each time before the next. */
+static void note_start(fpm_pool *pool, bool done)
+{
+    if (done) {
+        pool->start_failure_count = 0;
+        pool->start_again_at = 0;
+        return;
+    }
+    uint64_t delay = 1ull << (pool->start_failure_count < 4 ? pool->start_failure_count : 4);
+    delay = delay < START_DELAY_MAX ? delay : START_DELAY_MAX;
+    pool->start_failure_count++;
+    pool->start_again_at = fpm_clock_ns() + delay * SECOND;
+}
+
+unsigned int fpm_pool_start_workers(fpm_pool *pool, unsigned int count)
+{
+    unsigned int started = 0;
+    if (fpm_clock_ns() < pool->start_again_at) {
+        return 0;
+    }
+    for (unsigned int index = 0; index < pool->capacity && started < count; index++) {
+        fpm_worker *worker = &pool->workers[index];
+        if (worker->life != FPM_WORKER_NONE) {
+            continue;
+        }
+        bool done = start_worker(pool, worker);
+        note_start(pool, done);
+        if (!done) {
+            break;
+        }
+        started++;
+    }
+    return started;
+}
+
+/* ---- ending ---- */
+
+unsigned int fpm_pool_collect(fpm_pool *pool)
+{
+    unsigned int unexpected = 0;
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_worker *worker = &pool->workers[index];
+        if (worker->life == FPM_WORKER_NONE
+            || !atomic_load_explicit(&worker->has_ended, memory_order_acquire)) {
+            continue;
+        }
+        pthread_join(worker->thread, NULL);
+        unexpected += worker->life == FPM_WORKER_ALIVE;
+        worker->life = FPM_WORKER_NONE;
+        fpm_score_state(&worker->score, FPM_SCORE_NO_WORKER);
+        atomic_fetch_add_explicit(&pool->counters.worker_ends, 1, memory_order_relaxed);
+    }
+    return unexpected;
+}
+
+void fpm_pool_tell(fpm_pool *pool, fpm_worker *worker)
+{
+    (void)pool;
+    if (worker->life == FPM_WORKER_ALIVE) {
+        worker->life = FPM_WORKER_LEAVING;
+        worker->told_at = fpm_clock_ns();
+        atomic_store_explicit(&worker->leave, true, memory_order_relaxed);
+        pthread_kill(worker->thread, fpm_worker_wake_signal());
+    }
+}
+
+void fpm_pool_tell_all(fpm_pool *pool)
+{
+    pool->is_leaving = true;
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_pool_tell(pool, &pool->workers[index]);
+    }
+}
+
+void fpm_pool_interrupt_all(fpm_pool *pool)
+{
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_worker *worker = &pool->workers[index];
+        if (worker->life == FPM_WORKER_NONE) {
+            continue;
+        }
+        pthread_mutex_lock(&worker->guard);
+        if (worker->serving != NULL) {
+            engine_interrupt(&worker->request.engine, worker->thread, ENGINE_STOP_SHUTDOWN);
+        }
+        pthread_mutex_unlock(&worker->guard);
+    }
+}
+
+unsigned int fpm_pool_thread_count(const fpm_pool *pool)
+{
+    unsigned int count = 0;
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        count += pool->workers[index].life != FPM_WORKER_NONE;
+    }
+    return count;
+}
+
+/* ---- the process manager ---- */
+
+/* What the rules go by; *candidate is the idle worker that would be told to leave. */
+static fpm_pm_view look(const fpm_pool *pool, uint64_t now, fpm_worker **candidate)
+{
+    fpm_pm_view view = { 0 };
+    uint64_t oldest = UINT64_MAX;
+    *candidate = NULL;
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_worker *worker = &pool->workers[index];
+        fpm_score score;
+        if (worker->life != FPM_WORKER_ALIVE) {
+            continue;
+        }
+        fpm_score_read(&worker->score, &score);
+        if (score.state != STATUS_IDLE) {
+            view.active_count += score.state != STATUS_STARTING;
+            view.idle_count += score.state == STATUS_STARTING;
+            continue;
+        }
+        view.idle_count++;
+        uint64_t age = pool->conf->pm == FPM_PM_DYNAMIC ? score.start_time : score.idle_since;
+        if (age < oldest) {
+            oldest = age;
+            *candidate = worker;
+            view.oldest_idle = now > score.idle_since ? (int64_t)((now - score.idle_since) / 1000000)
+                                                      : 0;
+        }
+    }
+    view.is_waiting = fpm_lot_has_waiting(&pool->listener->lot);
+    return view;
+}
+
+static void raise_to(_Atomic uint64_t *most, uint64_t value)
+{
+    uint64_t seen = atomic_load_explicit(most, memory_order_relaxed);
+    while (seen < value && !atomic_compare_exchange_weak_explicit(most, &seen, value,
+        memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+static void warn(const fpm_pool *pool, const fpm_pm_action *action, const fpm_pm_view *view)
+{
+    if (action->warn_busy) {
+        fpm_log(FPM_LOG_WARNING, pool->conf->name, "seems busy (you may need to increase "
+            "pm.start_servers, or pm.min/max_spare_servers), spawning %d children, there are %d "
+            "idle, and %d total children", action->start_count, view->idle_count,
+            view->idle_count + view->active_count);
+    }
+    if (action->warn_max) {
+        fpm_log(FPM_LOG_WARNING, pool->conf->name, "server reached %s setting (%d), consider "
+            "raising it", pool->conf->pm == FPM_PM_ONDEMAND ? "max_children" : "pm.max_children",
+            pool->conf->pm_max_children);
+    }
+}
+
+void fpm_pool_manage(fpm_pool *pool, unsigned int room)
+{
+    fpm_worker *candidate;
+    unsigned int waiting, size;
+    fpm_pm_view view = look(pool, fpm_clock_ns(), &candidate);
+    raise_to(&pool->counters.active_max, (uint64_t)view.active_count);
+    if (fpm_listener_queue(pool->listener, &waiting, &size)) {
+        raise_to(&pool->counters.queue_max, waiting);
+    }
+    if (pool->is_leaving) {
+        return;
+    }
+    fpm_pm_action action = fpm_pm_tick(pool->conf, &pool->memory, &view);
+    warn(pool, &action, &view);
+    if (action.reached_max) {
+        atomic_fetch_add_explicit(&pool->counters.children_max_reached, 1, memory_order_relaxed);
+    }
+    if (action.end_idle && candidate != NULL) {
+        fpm_pool_tell(pool, candidate);
+    }
+    if (action.start_count > 0) {
+        unsigned int count = (unsigned int)action.start_count;
+        (void)fpm_pool_start_workers(pool, count < room ? count : room);
+    }
+}
+
+/* ---- requests that take long ---- */
+
+static bool client_is_gone(const fpm_connection *connection)
+{
+    char byte;
+    return recv(connection->file, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Under the worker's guard, so the request is the one that `score` is about. */
+static void check_request(fpm_pool *pool, fpm_worker *worker, const fpm_score *score,
+    uint64_t duration)
+{
+    const fpm_conf_pool *conf = pool->conf;
+    uint64_t milliseconds = duration / 1000000;
+    if (conf->request_slowlog_timeout > 0 && !worker->was_slow
+        && milliseconds >= (uint64_t)conf->request_slowlog_timeout) {
+        worker->was_slow = true;
+        atomic_fetch_add_explicit(&pool->counters.slow, 1, memory_order_relaxed);
+        fpm_slowlog_write(pool, worker, score, duration);
+    }
+    if (conf->request_terminate_timeout > 0 && !worker->was_timed_out
+        && milliseconds >= (uint64_t)conf->request_terminate_timeout) {
+        worker->was_timed_out = true;
+        fpm_log(FPM_LOG_WARNING, conf->name, "child %llu, script '%s' (request: \"%s %s%s%s\") "
+            "execution timed out (%llu.%06llu sec), terminating", (unsigned long long)score->tid,
+            score->script, score->method, score->uri, score->query[0] != '\0' ? "?" : "",
+            score->query, (unsigned long long)(milliseconds / 1000),
+            (unsigned long long)(duration / 1000 % 1000000));
+        engine_interrupt(&worker->request.engine, worker->thread, ENGINE_STOP_TIMEOUT);
+    } else if (duration >= CLIENT_LOOK_AFTER && client_is_gone(worker->serving)) {
+        engine_interrupt(&worker->request.engine, worker->thread, ENGINE_STOP_CLIENT_GONE);
+    }
+}
+
+void fpm_pool_check_requests(fpm_pool *pool, uint64_t now)
+{
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_worker *worker = &pool->workers[index];
+        fpm_score score;
+        if (worker->life == FPM_WORKER_NONE
+            || fpm_score_read_state(&worker->score) == STATUS_IDLE) {
+            continue;
+        }
+        pthread_mutex_lock(&worker->guard);
+        if (worker->serving != NULL) {
+            fpm_score_read(&worker->score, &score);
+            if (score.request_begin != 0 && now > score.request_begin) {
+                check_request(pool, worker, &score, now - score.request_begin);
+            }
+        }
+        pthread_mutex_unlock(&worker->guard);
+    }
+}
