@@ -54,3 +54,9 @@ tests_unit_lua_malloc_SOURCES = tests/unit/lua_malloc.c tests/unit/lua_support.h
 tests_unit_lua_malloc_LDADD = $(lua_ldadd)
 tests_unit_lua_interrupt_SOURCES = tests/unit/lua_interrupt.c tests/unit/lua_support.h
 tests_unit_lua_interrupt_LDADD = $(lua_ldadd)
+
+if LUA
+UNIT_TESTS += tests/unit/lua_library
+endif
+tests_unit_lua_library_SOURCES = tests/unit/lua_library.c tests/unit/lua_support.h
+tests_unit_lua_library_LDADD = $(lua_ldadd) $(CRITERION_LIBS)

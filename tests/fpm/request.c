@@ -238,6 +238,32 @@ static void check_scripts(void)
     CHECK(has(answer.out + answer.out_size - 120, "10000\tyyy") && answer.end_count == 1);
 }
 
+/* What the cli says of the same script; 0: it could not be asked. */
+static uint64_t allocations_in_cli(const char *name)
+{
+    char command[512];
+    char text[1024] = "";
+    const char *build = getenv("abs_top_builddir");
+    snprintf(command, sizeof(command), "%s/tsrmalloc-cli --json %s/www/%s",
+        build != NULL ? build : ".", folder, name);
+    FILE *cli = popen(command, "r");
+    size_t size = cli != NULL ? fread(text, 1, sizeof(text) - 1, cli) : 0;
+    text[size] = '\0';
+    const char *operations = strstr(text, "\"operations\":");
+    CHECK(cli != NULL && pclose(cli) == 0 && operations != NULL);
+    return operations != NULL ? strtoull(operations + 13, NULL, 10) : 0;
+}
+
+static void check_allocations(void)
+{
+    CHECK_CASE("a script makes the same allocations here and in tsrmalloc-cli");
+    put_file("www/page.lua", "local rows = {} for i = 1, 500 do rows[i] = { n = i, s = 'r' .. i }"
+        " end local s = json.encode(rows) print(#s, html.escape(s:sub(1, 100)))");
+    CHECK(get("page.lua", ""));
+    uint64_t here = lua_engine.operation_count(fake_worker->request.runner);
+    CHECK(here > 1000 && allocations_in_cli("page.lua") == here);
+}
+
 static void check_failures(void)
 {
     CHECK_CASE("an error: 500, its reason in the log and on STDERR, not in the body");
@@ -438,6 +464,7 @@ int main(void)
     check_files();
 #if TSRMALLOC_LUA
     check_scripts();
+    check_allocations();
     check_failures();
     check_persistent();
 #endif
