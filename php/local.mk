@@ -6,24 +6,14 @@
 EXTRA_DIST += php/symbols docs/php.md
 if PHP_DROP_IN
 
-php_core_sources = \
-    alloc/bin.c alloc/block_table.c alloc/custom.c alloc/debug.c alloc/dispatch.c \
-    alloc/environment.c alloc/hardened.c alloc/heap.c alloc/heap_aligned.c alloc/heap_alloc.c \
-    alloc/heap_check.c alloc/heap_dump.c alloc/heap_gc.c alloc/heap_huge.c alloc/heap_pages.c \
-    alloc/heap_realloc.c alloc/heap_registry.c alloc/heap_stats.c alloc/heap_storage.c alloc/huge.c \
-    alloc/leaks.c alloc/live_bits.c alloc/observer.c alloc/os_debug.c alloc/os_posix.c \
-    alloc/panic.c alloc/persistent.c alloc/process_limit.c alloc/process_stats.c alloc/remote.c \
-    alloc/segment.c alloc/segment_map.c alloc/segment_pool.c alloc/segment_table.c \
-    alloc/storage.c alloc/storage_guarded.c alloc/tracked.c \
-    tsrm/os_posix.c tsrm/startup_trace.c
-
 php_sources = \
     php/core_names.h php/emalloc.c php/error.c php/error.h php/face.h php/fallible.c php/heaps.c \
     php/host.c php/host.h php/limits.c php/manager.c php/options.c php/options.h php/record.c \
     php/record.h php/record_file.c php/record_file.h
 
 noinst_LTLIBRARIES += libtsrmalloc-php-objects.la
-libtsrmalloc_php_objects_la_SOURCES = $(php_core_sources) $(php_sources)
+libtsrmalloc_php_objects_la_SOURCES = $(alloc_core_sources) $(php_sources) \
+    tsrm/os_posix.c tsrm/startup_trace.c
 libtsrmalloc_php_objects_la_CPPFLAGS = -include $(top_srcdir)/php/core_names.h -DTSRMALLOC_PHP \
     -I$(top_srcdir) -I$(top_srcdir)/tsrm -I$(top_srcdir)/alloc
 
@@ -32,7 +22,7 @@ libtsrmalloc_php_la_SOURCES = php/preload.c
 libtsrmalloc_php_la_CPPFLAGS = $(libtsrmalloc_php_objects_la_CPPFLAGS)
 libtsrmalloc_php_la_LIBADD = libtsrmalloc-php-objects.la
 libtsrmalloc_php_la_LDFLAGS = -module -avoid-version -shared $(TSRMALLOC_LDFLAGS) \
-    -Wl,--version-script,php/exports.map
+    -Wl,-z,defs -Wl,--version-script,php/exports.map
 libtsrmalloc_php_la_DEPENDENCIES = libtsrmalloc-php-objects.la php/exports.map
 
 # The names of php/symbols, one a line, behind `|`.

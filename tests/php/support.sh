@@ -44,6 +44,7 @@ compile() {
 
 find_php || skip_all "a real PHP on this heap" "libphp8.2-embed and php8.2-dev are not installed"
 embed=$work/embed
+[ -f "$drop_in" ] || skip_all "a real PHP on this heap" "this build has no drop-in"
 compile "$abs_top_srcdir/tests/php/embed.c" "$embed" || exit 1
 
 php() {
