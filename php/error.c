@@ -20,6 +20,8 @@
 
 #define MESSAGE_MAX 1024        /* as in PHP, which cuts such a text, too */
 #define EXIT_HARD_LIMIT 137     /* what PHP exits with at its hard limit */
+#define DEFAULT_PERCENT 200     /* of the limit is the hard limit */
+#define DEFAULT_DISTANCE ((size_t)1 << 30)
 
 #define LIMIT_TEXT "Allowed memory size of %zu bytes exhausted (tried to allocate %zu bytes)"
 
@@ -89,11 +91,15 @@ void php_delayed_error_or_panic(bool delay, const char *format, ...)
 
 /* ---- past the limit, where the host wants that ---- */
 
+/* As the host's: twice the limit, at most DEFAULT_DISTANCE above it, if no percentage is set. */
 static size_t hard_limit(size_t limit)
 {
-    size_t percent = (size_t)php_hard_limit_percent;
     size_t most, rest;
-    if (php_hard_limit_percent < 0 || __builtin_mul_overflow(limit / 100, percent, &most)
+    if (php_hard_limit_percent < 0 && limit > DEFAULT_DISTANCE) {
+        return limit < SIZE_MAX - DEFAULT_DISTANCE ? limit + DEFAULT_DISTANCE : SIZE_MAX;
+    }
+    size_t percent = php_hard_limit_percent < 0 ? DEFAULT_PERCENT : (size_t)php_hard_limit_percent;
+    if (__builtin_mul_overflow(limit / 100, percent, &most)
             || __builtin_mul_overflow(limit % 100, percent, &rest)
             || __builtin_add_overflow(most, rest / 100, &most)) {
         return SIZE_MAX;

@@ -103,8 +103,8 @@ typedef enum php_result { PHP_SUCCESS = 0, PHP_FAILURE = -1 } php_result;
 
 /* Bytes; FAILURE: the heap holds more. */
 php_result php_set_memory_limit(size_t limit) PHP_SYMBOL("zend_set_memory_limit");
-/* Past the limit by up to this many percent of it a late 8.2 goes on, to where it can stop; -1: any.
- * FAILURE: below 100, or the heap is beyond its limit already. */
+/* Up to this many percent of the limit a late 8.2 goes on, to where it can stop; -1: twice the limit,
+ * or 1 GiB above it if that is less. FAILURE: below 100, or the heap is beyond its limit already. */
 php_result php_set_memory_hard_limit_percent(int64_t percent)
     PHP_SYMBOL("zend_set_memory_hard_limit_percent");
 bool php_is_reporting(void) PHP_SYMBOL("zend_alloc_in_memory_limit_error_reporting");
