@@ -24,6 +24,9 @@ packages="gcc libc6-dev make autoconf automake libtool pkg-config"
 packages="$packages libck-dev libcriterion-dev zlib1g-dev liblua5.4-dev"
 # What check runs some programs under, and the PHP that it runs with the drop-in.
 check_packages="valgrind libphp8.2-embed php8.2-dev"
+# The clients of tsrmalloc-fpm in its tests, and what reads its status page.
+check_packages="$check_packages nginx-light lighttpd apache2-bin libfcgi-bin curl chromium jq"
+check_packages="$check_packages libxml2-utils prometheus"
 # What bench measures against, and what draws its pictures. It runs without, and says so.
 bench_packages="libphp8.2-embed libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 gnuplot-nox"
 # The compiler for Windows, and what runs its programs.
@@ -57,6 +60,19 @@ missing_things() {
         echo "Lua 5.4"
 }
 
+# Servers among the packages shall not start: the tests start their own.
+policy=/usr/sbin/policy-rc.d
+hold_services() {
+    [ ! -e $policy ] || return 0
+    trap release_services EXIT
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null && $as_root chmod 755 $policy
+    held=yes
+}
+release_services() {
+    [ -z "${held-}" ] || $as_root rm -f $policy
+    held=
+}
+
 install_packages() {
     missing=$(missing_packages | tr '\n' ' ')
     if [ -z "$missing" ]; then
@@ -70,6 +86,7 @@ install_packages() {
             fail "neither root nor sudo. As root: apt-get install $missing"
         as_root=sudo
     fi
+    hold_services
     # The lists are one word per package.
     # shellcheck disable=SC2086
     $as_root apt-get -q update &&
@@ -77,6 +94,7 @@ install_packages() {
             -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
             install --no-install-recommends $missing ||
         fail "apt-get could not install: $missing"
+    release_services
 }
 
 name_packages() {
