@@ -22,7 +22,6 @@
 #include "alloc/os_shadow.h"
 #include "alloc/panic.h"
 #include "alloc/quarantine.h"
-#include "alloc/segment_pool.h"
 #include "alloc/storage_guarded.h"
 #include "alloc/tracked.h"
 #include "tsrm/startup_trace.h"
@@ -304,7 +303,7 @@ static void reset(zend_mm_heap *heap)
             zend_mm_heap_reinit_first_unit(heap);
         }
     }
-    zend_mm_heap_trim_pool(heap);
+    zend_mm_heap_trim_pool(heap, ZEND_MM_POOL_SLACK_REQUEST);
     heap->overflow = false;
     heap->real_peak = heap->real_size;
     heap->peak_segment_count = heap->segment_count;
@@ -332,7 +331,7 @@ static void end(zend_mm_heap *heap)
         zend_mm_segment_table_moved(&heap->free_runs.table);
     }
     zend_mm_heap_give_units(heap, false);
-    zend_mm_heap_trim_pool(heap);
+    zend_mm_heap_trim_pool(heap, ZEND_MM_POOL_SLACK_HEAP);
     zend_mm_segment_table_free(&heap->free_runs.table);
     storage->handlers->dtor(storage);
     zend_mm_registry_release(index);

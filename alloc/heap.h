@@ -21,6 +21,7 @@
 #include "alloc/huge.h"
 #include "alloc/process_stats.h"
 #include "alloc/remote.h"
+#include "alloc/segment_pool.h"
 #include "alloc/storage.h"
 
 typedef struct zend_mm_custom_handlers {
@@ -156,8 +157,8 @@ void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first);
 void zend_mm_heap_give_free_units(zend_mm_heap *heap);
 /* At request end: put huge pages behind some of the segments that the request has filled. */
 void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap);
-/* Give the storage what the pool holds beyond what all heaps expect. */
-void zend_mm_heap_trim_pool(zend_mm_heap *heap);
+/* Give the storage what the pool holds beyond what all heaps expect and `slack`. */
+void zend_mm_heap_trim_pool(zend_mm_heap *heap, zend_mm_pool_slack slack);
 /* Tell the pool how many segments (1/256) this heap is expected to need. */
 void zend_mm_heap_expect(zend_mm_heap *heap, uint32_t expected);
 /* May the heap hold `size` more bytes? */

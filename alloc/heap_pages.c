@@ -17,13 +17,16 @@
 #include "alloc/heap.h"
 #include "alloc/os.h"
 #include "alloc/os_shadow.h"
-#include "alloc/segment_pool.h"
 
 /* Huge pages behind a segment cost some 0.3 ms, once, so a request end does a few. */
 #define COLLAPSE_MAX 8u
 /* A heap that has ended the start-up and one request has more of them to come: a program that runs
  * one request would pay for nothing. */
 #define WORKER_RESET_COUNT 2u
+/* From this reset on, only every power of two. */
+#define COLLAPSE_EAGER_COUNT 16u
+/* So much of a segment must be resident: the rest, a sixteenth, becomes it. */
+#define COLLAPSE_SIZE (ZEND_MM_SEGMENT_SIZE / 16 * 15)
 /* From so many segments on, the next one is huge from the start: that pays for blocks that are written;
  * of blocks that are not, the whole segment becomes resident when one of its pages does. */
 #define LARGE_HEAP_COUNT 8u
@@ -223,26 +226,31 @@ static void unit_emptied(zend_mm_heap *heap, uint32_t first)
     }
 }
 
+/* Asking what is resident has its price: a worker whose segments never fill asks ever more rarely. */
+static bool is_collapse_due(const zend_mm_heap *heap)
+{
+    uint64_t count = heap->reset_count;
+    return heap->pool != NULL && count >= WORKER_RESET_COUNT
+        && (count < COLLAPSE_EAGER_COUNT || (count & (count - 1)) == 0);
+}
+
 void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap)
 {
-    bool is_worker = heap->reset_count >= WORKER_RESET_COUNT;
-    if (!is_worker || heap->pool == NULL) {
+    if (!is_collapse_due(heap)) {
         return;
     }
     uint64_t start = zend_mm_os_now();
     unsigned int left = COLLAPSE_MAX;
-    /* Not behind the last one, which may be nearly empty. */
-    for (uint32_t number = 0; number + 1 < heap->free_runs.table.end && left > 0; number++) {
+    for (uint32_t number = 0; number < heap->free_runs.table.end && left > 0; number++) {
         zend_mm_segment *segment = info_at(heap, number)->segment;
-        if (segment != NULL && !segment->has_huge_pages) {
+        if (segment != NULL && !segment->has_huge_pages
+                && zend_mm_os_resident_size(segment, ZEND_MM_SEGMENT_SIZE) >= COLLAPSE_SIZE) {
             zend_mm_os_collapse_huge_pages(segment, ZEND_MM_SEGMENT_SIZE);
             segment->has_huge_pages = true;
             left--;
         }
     }
-    if (left < COLLAPSE_MAX) {
-        heap->storage_duration += zend_mm_os_now() - start;
-    }
+    heap->storage_duration += zend_mm_os_now() - start;
 }
 
 bool zend_mm_heap_reclaim(zend_mm_heap *heap)
@@ -254,10 +262,11 @@ bool zend_mm_heap_reclaim(zend_mm_heap *heap)
     return zend_mm_heap_gc(heap) != 0 || drained || dropped || heap->real_size != held;
 }
 
-void zend_mm_heap_trim_pool(zend_mm_heap *heap)
+void zend_mm_heap_trim_pool(zend_mm_heap *heap, zend_mm_pool_slack slack)
 {
     void *segment;
-    while (heap->pool != NULL && (segment = zend_mm_pool_take_excess(heap->pool)) != NULL) {
+    while (heap->pool != NULL
+            && (segment = zend_mm_pool_take_excess(heap->pool, slack)) != NULL) {
         zend_mm_heap_storage_free(heap, segment, ZEND_MM_SEGMENT_SIZE, ZEND_MM_SEGMENT_SIZE);
     }
 }

@@ -127,6 +127,22 @@ void zend_mm_os_advise_huge_pages(void *block, size_t size)
     (void)advise(block, size, MADV_HUGEPAGE);
 }
 
+size_t zend_mm_os_resident_size(void *block, size_t size)
+{
+    unsigned char pages[ZEND_MM_SEGMENT_SIZE / 4096];   /* no system has smaller pages */
+    size_t page_size = zend_mm_os_page_size();
+    int saved = errno;
+    if (mincore(block, size, pages) != 0) {
+        errno = saved;
+        return 0;
+    }
+    size_t count = 0;
+    for (size_t page = 0; page < size / page_size; page++) {
+        count += pages[page] & 1u;
+    }
+    return count * page_size;
+}
+
 void zend_mm_os_collapse_huge_pages(void *block, size_t size)
 {
     (void)advise(block, size, MADVISE_COLLAPSE);
@@ -142,6 +158,12 @@ bool zend_mm_os_discard(void *block, size_t size)
 void zend_mm_os_advise_huge_pages(void *block, size_t size)
 {
     (void)block, (void)size;
+}
+
+size_t zend_mm_os_resident_size(void *block, size_t size)
+{
+    (void)block, (void)size;
+    return 0;
 }
 
 void zend_mm_os_collapse_huge_pages(void *block, size_t size)

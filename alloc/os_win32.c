@@ -92,6 +92,12 @@ void zend_mm_os_advise_huge_pages(void *block, size_t size)
     (void)block, (void)size;
 }
 
+size_t zend_mm_os_resident_size(void *block, size_t size)
+{
+    (void)block, (void)size;
+    return 0;
+}
+
 void zend_mm_os_collapse_huge_pages(void *block, size_t size)
 {
     (void)block, (void)size;

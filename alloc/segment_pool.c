@@ -36,12 +36,12 @@ bool zend_mm_pool_give(zend_mm_segment_pool *pool, void *segment)
     return ck_ring_enqueue_mpmc(&pool->ring, pool->buffer, segment);
 }
 
-void *zend_mm_pool_take_excess(zend_mm_segment_pool *pool)
+void *zend_mm_pool_take_excess(zend_mm_segment_pool *pool, zend_mm_pool_slack slack)
 {
     /* Claimed before it is looked at, so that two threads do not both take the last one. */
     int64_t existing = atomic_fetch_sub_explicit(&pool->existing, 1, memory_order_relaxed);
     int64_t expected = atomic_load_explicit(&pool->expected, memory_order_relaxed);
-    if ((existing - 1) * ZEND_MM_POOL_FRACTION > expected) {
+    if (existing * ZEND_MM_POOL_FRACTION > expected + (int64_t)slack) {
         void *segment = zend_mm_pool_take(pool);
         if (segment != NULL) {
             return segment;

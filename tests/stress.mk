@@ -21,7 +21,7 @@ tests_fault_syscall_sweep_SOURCES = tests/fault/syscall_sweep.c tests/fault/sysc
 tests_fault_syscall_sweep_LDADD = $(PLAIN_LDADD)
 # The linker sends these calls of the library to the test.
 tests_fault_syscall_sweep_LDFLAGS = \
-    -Wl,--wrap=mmap,--wrap=munmap,--wrap=mremap,--wrap=madvise \
+    -Wl,--wrap=mmap,--wrap=munmap,--wrap=mremap,--wrap=madvise,--wrap=mincore \
     -Wl,--wrap=open,--wrap=read,--wrap=close,--wrap=getrandom \
     -Wl,--wrap=posix_memalign,--wrap=aligned_alloc \
     -Wl,--wrap=pthread_create,--wrap=pthread_mutex_init,--wrap=pthread_key_create \

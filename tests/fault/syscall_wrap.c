@@ -66,6 +66,7 @@ void *__real_mmap(void *address, size_t size, int protection, int flags, int fil
 int __real_munmap(void *address, size_t size);
 void *__real_mremap(void *address, size_t old_size, size_t new_size, int flags, ...);
 int __real_madvise(void *address, size_t size, int advice);
+int __real_mincore(void *address, size_t size, unsigned char *pages);
 int __real_open(const char *path, int flags, ...);
 ssize_t __real_read(int file, void *buffer, size_t size);
 int __real_close(int file);
@@ -110,6 +111,12 @@ int __wrap_madvise(void *address, size_t size, int advice);
 int __wrap_madvise(void *address, size_t size, int advice)
 {
     return fails(SYSCALL_madvise, EINVAL) ? -1 : __real_madvise(address, size, advice);
+}
+
+int __wrap_mincore(void *address, size_t size, unsigned char *pages);
+int __wrap_mincore(void *address, size_t size, unsigned char *pages)
+{
+    return fails(SYSCALL_mincore, EAGAIN) ? -1 : __real_mincore(address, size, pages);
 }
 
 int __wrap_open(const char *path, int flags, ...);

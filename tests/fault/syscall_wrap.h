@@ -8,7 +8,7 @@
 
 /* X(name): every call that is counted and can fail. */
 #define SYSCALL_KINDS(X) \
-    X(mmap) X(munmap) X(mremap) X(madvise) X(open) X(read) X(close) X(getrandom) \
+    X(mmap) X(munmap) X(mremap) X(madvise) X(mincore) X(open) X(read) X(close) X(getrandom) \
     X(posix_memalign) X(aligned_alloc) \
     X(pthread_create) X(pthread_mutex_init) X(pthread_key_create) X(pthread_setspecific) \
     X(pthread_atfork)

@@ -45,30 +45,40 @@ Test(segment_pool, what_was_given_first_is_taken_first)
     cr_assert_null(zend_mm_pool_take(&pool));
 }
 
-Test(segment_pool, as_many_segments_may_exist_as_are_expected_and_one_more)
+Test(segment_pool, after_a_heaps_end_as_many_segments_may_exist_as_are_expected_and_one_more)
 {
     set_up(5, 3);
     cr_assert(zend_mm_pool_give(&pool, segment(0)));
     cr_assert(zend_mm_pool_give(&pool, segment(1)));
-    cr_assert_eq(zend_mm_pool_take_excess(&pool), segment(0));
-    cr_assert_null(zend_mm_pool_take_excess(&pool));
+    cr_assert_eq(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP), segment(0));
+    cr_assert_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
     cr_assert_eq(zend_mm_pool_size(&pool), 1u);
+}
+
+Test(segment_pool, after_a_request_what_is_expected_is_rounded)
+{
+    set_up(5, 4);
+    cr_assert(zend_mm_pool_give(&pool, segment(0)));
+    zend_mm_pool_expect(&pool, ZEND_MM_POOL_FRACTION / 2);
+    cr_assert_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_REQUEST));
+    zend_mm_pool_expect(&pool, -1);
+    cr_assert_eq(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_REQUEST), segment(0));
 }
 
 Test(segment_pool, a_segment_that_is_too_much_is_no_longer_counted)
 {
     set_up(5, 3);
     cr_assert(zend_mm_pool_give(&pool, segment(0)));
-    cr_assert_not_null(zend_mm_pool_take_excess(&pool));
+    cr_assert_not_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
     cr_assert_eq(atomic_load(&pool.existing), 4);
-    cr_assert_null(zend_mm_pool_take_excess(&pool));
+    cr_assert_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
     cr_assert_eq(atomic_load(&pool.existing), 4);
 }
 
 Test(segment_pool, an_excess_that_heaps_hold_cannot_be_taken)
 {
     set_up(9, 3);
-    cr_assert_null(zend_mm_pool_take_excess(&pool));
+    cr_assert_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
     cr_assert_eq(atomic_load(&pool.existing), 9);
 }
 
@@ -78,9 +88,9 @@ Test(segment_pool, a_pool_of_which_nothing_is_expected_keeps_one_segment)
     for (size_t number = 0; number < 3; number++) {
         cr_assert(zend_mm_pool_give(&pool, segment(number)));
     }
-    cr_assert_not_null(zend_mm_pool_take_excess(&pool));
-    cr_assert_not_null(zend_mm_pool_take_excess(&pool));
-    cr_assert_null(zend_mm_pool_take_excess(&pool));
+    cr_assert_not_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
+    cr_assert_not_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
+    cr_assert_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
     cr_assert_eq(zend_mm_pool_size(&pool), 1u);
 }
 
@@ -89,9 +99,9 @@ Test(segment_pool, expectations_are_counted_in_parts_of_a_segment)
     set_up(3, 1);
     cr_assert(zend_mm_pool_give(&pool, segment(0)));
     zend_mm_pool_expect(&pool, ZEND_MM_POOL_FRACTION);
-    cr_assert_null(zend_mm_pool_take_excess(&pool));
+    cr_assert_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
     zend_mm_pool_expect(&pool, -1);
-    cr_assert_eq(zend_mm_pool_take_excess(&pool), segment(0));
+    cr_assert_eq(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP), segment(0));
 }
 
 Test(segment_pool, a_full_ring_refuses)
