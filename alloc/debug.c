@@ -141,6 +141,9 @@ static bool remember(zend_mm_heap *heap, void *block, size_t size, size_t front)
 /* An address of this heap that is not in the table: where a block could be there was one. */
 static void refuse_dead(const zend_mm_heap *heap, const void *block)
 {
+    if (block == NULL) {
+        return;
+    }
     const char *base = (const char *)block - heap->debug->settings.padding;
     if (zend_mm_heap_find_size(heap, block) != 0 || zend_mm_heap_find_size(heap, base) != 0) {
         zend_mm_panic("a block was freed twice", block, bin_of_block(heap, base));

@@ -118,6 +118,11 @@ Test(debug, aligned_blocks_are_aligned_and_padded)
     check_valid(zend_mm_get_heap());
 }
 
+Test(debug, null_can_be_freed)
+{
+    efree(NULL);
+}
+
 Test(debug, the_limit_and_request_ends_work)
 {
     zend_mm_set_error_callback(hear);
