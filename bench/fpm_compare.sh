@@ -3,7 +3,7 @@
 # through nginx. Both servers run all the time, with as many workers; each round measures one after
 # the other, and the figures are medians over the rounds. Run in a build directory:
 #     ../bench/fpm_compare.sh [--rounds N] [--seconds N] [--workers N] [--idle N]
-# Needs php-fpm8.2, jq; nginx and wrk for the rows through nginx. Prints Markdown.
+# Needs php-fpm8.2, curl, jq; nginx and wrk for the rows through nginx. Prints Markdown.
 set -eu
 
 rounds=5 seconds=3 workers=8 idle=10000
@@ -24,7 +24,7 @@ chmod 755 "$work"
 processes=
 stop() { for process in $processes; do kill "$process" 2>/dev/null || true; done; wait; processes=; }
 trap 'stop; rm -rf "$work"' EXIT
-for program in php-fpm8.2 jq "$ours" "$load"; do
+for program in php-fpm8.2 curl jq "$ours" "$load"; do
     command -v "$program" >/dev/null || { echo "fpm_compare.sh: $program is missing" >&2; exit 1; }
 done
 cp "$source"/bench/pages/page.* "$work"
@@ -86,6 +86,15 @@ start_servers() {
     done
 }
 
+# location SERVER PAGE PARAM: params of a location replace those around it. Kept connections would
+# hold php-fpm's children, so each server has what suits it.
+location() {
+    keep=on
+    [ "$1" = ours ] || keep=off
+    echo "location /$1/$2 { fastcgi_keep_conn $keep; include /etc/nginx/fastcgi_params;"
+    echo "    fastcgi_param $3; fastcgi_pass $1; }"
+}
+
 start_nginx() {
     user=
     [ "$(id -u)" -ne 0 ] || user='user root;'
@@ -99,22 +108,21 @@ events { worker_connections 4096; }
 http {
     access_log off;
     keepalive_requests 1000000;
-    upstream php { server unix:$work/php.sock; keepalive 64; }
+    upstream php { server unix:$work/php.sock; }
     upstream ours { server unix:$work/ours.sock; keepalive 64; }
-    include /etc/nginx/fastcgi_params;
-    fastcgi_keep_conn on;
+    root $work;
     server {
         listen 127.0.0.1:$1;
-        location /php/ping { fastcgi_param SCRIPT_NAME /ping; fastcgi_pass php; }
-        location /ours/ping { fastcgi_param SCRIPT_NAME /ping; fastcgi_pass ours; }
-        location /php/page { fastcgi_param SCRIPT_FILENAME $work/page.php; fastcgi_pass php; }
-        location /ours/page { fastcgi_param SCRIPT_FILENAME $work/page.lua; fastcgi_pass ours; }
+$(location php ping "SCRIPT_NAME /ping; fastcgi_param SCRIPT_FILENAME /ping")
+$(location ours ping "SCRIPT_NAME /ping; fastcgi_param SCRIPT_FILENAME /ping")
+$(location php page "SCRIPT_FILENAME $work/page.php")
+$(location ours page "SCRIPT_FILENAME $work/page.lua")
     }
 }
 CONF
     nginx -p "$work" -c "$work/nginx.conf" 2>>"$work/nginx.log" &
     processes="$processes $!"
-    wait_for nginx wrk -d 0.1 "http://127.0.0.1:$1/ours/ping"
+    wait_for nginx curl -fsS "http://127.0.0.1:$1/ours/ping"
 }
 
 # ---- measuring ----
@@ -228,12 +236,18 @@ print_memory() {
     echo
     echo '| | php-fpm | ours |'
     echo '|---|---|---|'
-    awk '{ size[$1, $2, $3] = $4; if (!few || $1 < few) few = $1; if ($1 > many) many = $1 }
-        function one(server, part) { return (size[many, server, part] - size[few, server, part]) /
-            (many - few) / 1024 }
-        END { printf "| idle | %.2f MiB | %.2f MiB |\n", one("php", "idle"), one("ours", "idle")
+    awk '
+        function one(server, part) {
+            return (size[many, server, part] - size[few, server, part]) / (many - few) / 1024
+        }
+        { size[$1, $2, $3] = $4 }
+        few == 0 || $1 < few { few = $1 }
+        $1 > many { many = $1 }
+        END {
+            printf "| idle | %.2f MiB | %.2f MiB |\n", one("php", "idle"), one("ours", "idle")
             printf "| has served pages | %.2f MiB | %.2f MiB |\n", one("php", "used"),
-                one("ours", "used") }' "$work/memory"
+                one("ours", "used")
+        }' "$work/memory"
 }
 
 for many in $((2 * workers)) "$workers"; do

@@ -16,6 +16,12 @@ port=$((20000 + $$ % 20000))        # Chromium speaks TCP only
 cat >"$work/web.nginx" <<CONF
 server {
     listen unix:$work/web.http;
+    location = /metrics {
+        include /etc/nginx/fastcgi_params;
+        fastcgi_param SCRIPT_NAME /status;
+        fastcgi_param QUERY_STRING openmetrics&full;
+        fastcgi_pass unix:$work/www.sock;
+    }
     location / { fastcgi_pass unix:$work/www.sock; }
 }
 server {
@@ -51,7 +57,9 @@ four_active() {
     [ "$(get web '/status?json' --max-time 1 | jq '."active processes"')" -ge 4 ]
 }
 metrics_are_clean() {
-    get web '/status?openmetrics&full' | promtool check metrics
+    get web '/status?openmetrics&full' | promtool check metrics &&
+        get web /metrics | grep -q '^tsrmalloc_requests_total{pool="www"} ' &&
+        get web /metrics | promtool check metrics
 }
 page_lives() {
     hostile_requests || return 1
