@@ -6,8 +6,9 @@
  * Thread      main.
  * Invariants  at most one call fails between arm() and disarm().
  * Failure     a CHECK; the mode and n are printed.
- * Tests       alloc/block_table.c, alloc/debug.c, alloc/hardened.c, alloc/leaks.c, alloc/live_bits.c,
- *             alloc/observer.c, alloc/storage_guarded.c, alloc/tracked.c, alloc/globals.c */
+ * Tests       alloc/block_table.c, alloc/debug.c, alloc/hardened.c, alloc/leaks.c,
+ *             alloc/live_bits.c, alloc/observer.c, alloc/storage_guarded.c, alloc/tracked.c,
+ *             alloc/globals.c */
 #include "config.h"
 
 #include <stdalign.h>
@@ -243,8 +244,8 @@ static void test_work(const mode *tested)
         arm(++n);
         unsigned int error_count = work(heap);
         has_failed = disarm();
-        /* A backtrace that there was no memory for is left out, and a refused unit is had on a retry
-         * inside the heap: neither is an error. */
+        /* A backtrace that there was no memory for is left out, and a refused unit is had on a
+         * retry inside the heap: neither is an error. */
         CHECK(error_count <= has_failed);
         check_heap(heap);
         CHECK(work(heap) == 0);

@@ -217,3 +217,71 @@ Test(tsrm_fork, contexts_are_kept_in_the_child)
     cr_assert_not_null(context);
     cr_assert_eq(in_child(contexts_are_kept, context), 0);
 }
+
+/* ---- forks inside a callback ---- */
+
+static void *context;
+static bool is_first_call;
+
+static int own_close_is_still_put_off(void *arg)
+{
+    (void)arg;
+    CHILD_CHECK(atomic_load(&tsrm_registry.deferred_count) == 1);
+    CHILD_CHECK(tsrm_thread_count() == 1);
+    return 0;
+}
+
+static void free_context_and_fork(void *resource)
+{
+    (void)resource;
+    tsrm_free_interpreter_context(context);
+    cr_assert_eq(in_child(own_close_is_still_put_off, NULL), 0);
+}
+
+Test(tsrm_fork, a_close_that_the_forking_thread_has_put_off_is_still_put_off_in_the_child)
+{
+    context = tsrm_new_interpreter_context();
+    ts_apply_for_id(number_id, free_context_and_fork);
+    cr_assert_eq(atomic_load(&tsrm_registry.deferred_count), 0);
+    cr_assert_eq(dtor_count, 1);
+}
+
+static void free_context_and_stay(void *resource)
+{
+    (void)resource;
+    if (is_first_call) {
+        is_first_call = false;
+        tsrm_free_interpreter_context(context);
+        gate_rise(&started);
+        gate_pass(&finish, 1);
+    }
+}
+
+static void *apply_and_stay(void *arg)
+{
+    ts_apply_for_id(number_id, free_context_and_stay);
+    return arg;
+}
+
+static int nothing_of_the_other_thread_is_left(void *arg)
+{
+    (void)arg;
+    CHILD_CHECK(atomic_load(&tsrm_registry.deferred_count) == 0);
+    ts_free_id(number_id);      /* would wait for ever if the slot were still in use */
+    CHILD_CHECK(dtor_count == 1);
+    return 0;
+}
+
+Test(tsrm_fork, what_another_thread_was_inside_of_is_over_in_the_child)
+{
+    pthread_t other;
+
+    context = tsrm_new_interpreter_context();
+    is_first_call = true;
+    other = thread_run(apply_and_stay, NULL);
+    gate_pass(&started, 1);
+    cr_assert_eq(in_child(nothing_of_the_other_thread_is_left, NULL), 0);
+    gate_open(&finish, 1);
+    thread_result(other);
+    cr_assert_eq(atomic_load(&tsrm_registry.deferred_count), 0);
+}

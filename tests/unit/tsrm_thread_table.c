@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "tests/support/random.h"
 #include "tsrm/thread_table.h"
 
 enum { ENTRY_COUNT = 100 };
@@ -164,4 +165,49 @@ Test(tsrm_thread_table, without_memory_to_grow_insert_fails_and_the_rest_works)
     }
     cr_assert(tsrm_thread_table_insert(entries[count]));
     cr_assert_eq(tsrm_thread_table_find(key_of(count)), entries[count]);
+}
+
+Test(tsrm_thread_table, a_table_that_is_there_is_not_made_again)
+{
+    struct tsrm_entry *entry = entry_set(0, key_of(0), TSRM_ENTRY_LIVE);
+    size_t size = tsrm_thread_table_size();
+
+    cr_assert(tsrm_thread_table_insert(entry));
+    cr_assert(tsrm_thread_table_make(1000));
+    cr_assert_eq(tsrm_thread_table_size(), size);
+    cr_assert_eq(tsrm_thread_table_find(key_of(0)), entry);
+}
+
+Test(tsrm_thread_table, without_a_table_a_fork_has_nothing_to_keep)
+{
+    tsrm_thread_table_drop();
+    tsrm_thread_table_keep_only(NULL);
+    cr_assert_null(tsrm_thread_table_find(key_of(0)));
+    cr_assert(tsrm_thread_table_make(1));
+}
+
+/* In a table of 16 cells, of which 8 may hold an entry, all others end up as those of removed ones. */
+Test(tsrm_thread_table, what_is_missing_is_missing_when_no_cell_is_empty_either)
+{
+    enum { COUNT = 8 };
+    bool is_in[COUNT] = { false };
+    uint64_t seed = 7;
+    int step;
+    size_t i;
+
+    for (i = 0; i < COUNT; i++) {
+        entry_set(i, key_of(i), TSRM_ENTRY_LIVE);
+    }
+    for (step = 0; step < 20000; step++) {
+        i = random_below(&seed, COUNT);
+        if (is_in[i]) {
+            tsrm_thread_table_remove(entries[i]);
+        } else {
+            /* Another thread each time, so that every cell has its turn. */
+            entry_set(i, key_of(i + COUNT * (size_t)step), TSRM_ENTRY_LIVE);
+            cr_assert(tsrm_thread_table_insert(entries[i]));
+        }
+        is_in[i] = !is_in[i];
+        cr_assert_null(tsrm_thread_table_find((uintptr_t)1 << 40));
+    }
 }
