@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fpm/request_file.h"
 #include "fpm/request_internal.h"
 #include "zend_alloc.h"
 
@@ -190,7 +191,8 @@ static bool waited_too_long(const fpm_request *self)
 static void note_head(fpm_request *self)
 {
     const char *script = fpm_request_param(self, "SCRIPT_FILENAME");
-    self->script = script != NULL ? script : "";
+    /* The text is the request's own, in its heap. */
+    self->script = script != NULL && *script != '\0' ? fpm_file_script_path((char *)script) : "";
     fpm_score_head(&self->worker->score, fpm_request_param(self, "REQUEST_METHOD"),
         fpm_request_param(self, "SCRIPT_NAME"), fpm_request_param(self, "QUERY_STRING"),
         self->script, fpm_request_param(self, "REMOTE_USER"), self->parser.content_length);

@@ -20,6 +20,21 @@
 /* O_NONBLOCK: a FIFO shall not stop the worker. */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
+const char *fpm_file_script_path(char *value)
+{
+    static const char *const prefixes[] = { "proxy:fcgi://", "proxy:balancer://" };
+    for (size_t index = 0; index < sizeof(prefixes) / sizeof(prefixes[0]); index++) {
+        size_t size = strlen(prefixes[index]);
+        if (strncmp(value, prefixes[index], size) == 0) {
+            char *path = strchr(value + size, '/');
+            path = path != NULL ? path : value + strlen(value);
+            path[strcspn(path, "?")] = '\0';
+            return path;
+        }
+    }
+    return value;
+}
+
 bool fpm_file_has_extension(const char *path, const char *extensions)
 {
     size_t path_size = strlen(path);

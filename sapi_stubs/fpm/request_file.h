@@ -8,6 +8,10 @@
 /* `path` ends with one of `extensions`, separated by blanks; none or NULL: any will do. */
 bool fpm_file_has_extension(const char *path, const char *extensions);
 
+/* The path in a SCRIPT_FILENAME: Apache's mod_proxy_fcgi sends proxy:fcgi://HOST/PATH?QUERY (or
+ * proxy:balancer://...), of which this is /PATH. The query is cut off in place. */
+const char *fpm_file_script_path(char *value);
+
 /* Open a regular file for reading. With a `root` (NULL or "": none) it must lie below that folder,
  * links and ".." followed; `root_file` is that folder's descriptor, or -1. Returns -1 with errno:
  * EXDEV if the path leads out of the root, EISDIR if it is no regular file. */

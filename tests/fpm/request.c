@@ -165,6 +165,16 @@ static void check_files(void)
     CHECK(fpm_file_open_below(root, "link.lua", false) < 0);
     close(root);
 
+    CHECK_CASE("Apache's prefix is no part of the path");
+    char apache[] = "proxy:fcgi://127.0.0.1:9000/srv/a.lua?b=/c";
+    CHECK(strcmp(fpm_file_script_path(apache), "/srv/a.lua") == 0);
+    char balancer[] = "proxy:balancer://all/srv/a.lua";
+    CHECK(strcmp(fpm_file_script_path(balancer), "/srv/a.lua") == 0);
+    char nothing[] = "proxy:fcgi://host";
+    CHECK(strcmp(fpm_file_script_path(nothing), "") == 0);
+    char plain[] = "/srv/what?.lua";
+    CHECK(strcmp(fpm_file_script_path(plain), "/srv/what?.lua") == 0);
+
     CHECK_CASE("a folder is no script");
     CHECK(get("folder.lua", "") && has(answer.out, "Status: 404"));
 
