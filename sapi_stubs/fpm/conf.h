@@ -24,6 +24,7 @@ enum {
 };
 
 enum { FPM_CONF_UNSET = INT_MIN };      /* a number that the files do not give */
+enum { FPM_CONF_POST_MAX_SIZE = 8 * 1024 * 1024 };     /* PHP's default */
 
 typedef enum fpm_pm_style { FPM_PM_UNSET, FPM_PM_STATIC, FPM_PM_DYNAMIC, FPM_PM_ONDEMAND } fpm_pm_style;
 
@@ -114,6 +115,7 @@ typedef struct fpm_conf_pool {
 
     /* Made of the above when everything is read. */
     access_log_format *access_format_compiled;  /* NULL without access.log */
+    size_t post_max_size;               /* bytes of a body, by the same ways; 0 = no limit */
     size_t memory_limit;                /* of a request: php_admin_value, php_value, or -d */
     bool is_status;                     /* the hidden pool that serves pm.status_listen */
     struct fpm_conf_pool *status_of;    /* the pool it is about */

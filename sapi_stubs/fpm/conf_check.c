@@ -213,15 +213,28 @@ static bool check_access_log(fpm_conf_pool *pool)
             pool->access_format, error);
 }
 
-/* memory_limit of the pool's requests; the admin's stands above the other. */
-static bool check_values(fpm_conf_pool *pool)
+/* A value of the pool; the admin's stands above the other. NULL: there is none. */
+static const char *find_value(const fpm_conf_pool *pool, const char *key)
 {
-    const char *limit = NULL;
+    const char *value = NULL;
     fpm_conf_pair *const lists[] = { pool->php_values, pool->php_admin_values };
     for (size_t index = 0; index < 2; index++) {
         for (const fpm_conf_pair *pair = lists[index]; pair != NULL; pair = pair->next) {
-            limit = strcmp(pair->key, "memory_limit") == 0 ? pair->value : limit;
+            value = strcmp(pair->key, key) == 0 ? pair->value : value;
         }
+    }
+    return value;
+}
+
+/* What requests may hold, and how much they may send. */
+static bool check_values(fpm_conf_pool *pool)
+{
+    const char *limit = find_value(pool, "memory_limit");
+    const char *body = find_value(pool, "post_max_size");
+    pool->post_max_size = FPM_CONF_POST_MAX_SIZE;
+    if (body != NULL && !fpm_conf_parse_size(body, &pool->post_max_size)) {
+        return REFUSE(FPM_LOG_ERROR, pool->name, "php_value[post_max_size] = %s: a number of "
+            "bytes, with K, M or G if wanted, or 0 for no limit was expected", body);
     }
     pool->memory_limit = limit == NULL ? php_memory_limit() : SIZE_MAX;
     if (limit != NULL && strcmp(limit, "-1") != 0
@@ -271,6 +284,7 @@ static bool add_status_pool(fpm_conf *conf, fpm_conf_pool *pool)
     status->pm = FPM_PM_ONDEMAND;
     status->pm_max_children = 2;
     status->memory_limit = pool->memory_limit;
+    status->post_max_size = pool->post_max_size;
     status->next = pool->next;
     pool->next = status;
     conf->pool_count++;

@@ -135,6 +135,11 @@ bool fpm_request_worker_start(struct fpm_worker *worker)
 {
     fpm_request *self = &worker->request;
     self->worker = worker;
+    self->limits = fcgi_default_limits;
+    self->limits.body_size_max = worker->conf->post_max_size != 0 ? worker->conf->post_max_size
+        : UINT64_MAX;
+    self->limits.connections_max = (unsigned int)worker->conf->pm_max_connections;
+    self->limits.requests_max = (unsigned int)worker->conf->pm_max_children;
     self->output_buffer = aligned_alloc(64, FPM_OUTPUT_SIZE);
     if (self->output_buffer == NULL) {
         fpm_log(FPM_LOG_ERROR, worker->conf->name, "worker %u: no memory for its buffers",
@@ -287,7 +292,7 @@ bool fpm_request_serve(struct fpm_worker *worker, fpm_connection *connection TSR
     fcgi_event event;
     SG(server_context) = worker;
     self->connection = connection;
-    fcgi_parser_init(&self->parser, &fcgi_default_limits, &memory);
+    fcgi_parser_init(&self->parser, &self->limits, &memory);
     /* Bytes that begin no request are used up without waiting for more. */
     while (fpm_request_next_event(self, &event, 0) == FPM_IO_DONE) {
         if (event.kind == FCGI_BEGIN) {

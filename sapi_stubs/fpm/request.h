@@ -57,6 +57,7 @@ typedef struct fpm_request {
     engine_request engine;
     struct fpm_worker *worker;
     fpm_connection *connection;     /* of the request */
+    fcgi_limits limits;             /* const while the worker runs */
     fcgi_parser parser;
     fcgi_output output;
     uint8_t *output_buffer;

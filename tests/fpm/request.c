@@ -389,6 +389,13 @@ static void check_the_rest(void)
     fake_conf.access_format_compiled = NULL;
     fake_conf.access_suppress_path = NULL;
 
+    CHECK_CASE("a body that is larger than post_max_size: 413");
+    clear();
+    const char *extra[] = { "CONTENT_LENGTH=8388609", NULL };
+    send_request("POST", "hello.lua", "", extra);
+    (void)serve();
+    CHECK(has(answer.out, "Status: 413 Content Too Large"));
+
     CHECK_CASE("what is no FastCGI closes the connection");
     clear();
     strcpy((char *)fake.wire, "GET / HTTP/1.0\r\n\r\n");
@@ -463,6 +470,7 @@ int main(void)
     fake_conf = (fpm_conf_pool){
         .name = (char[]){ "www" }, .ping_path = (char[]){ "/ping" },
         .pm_status_path = (char[]){ "/status" },
+        .post_max_size = FPM_CONF_POST_MAX_SIZE, .pm_max_connections = 9, .pm_max_children = 4,
         .security_limit_extensions = (char[]){ ".lua .zmt" }, .php_admin_values = &admin,
     };
     fake_worker = calloc(1, sizeof(*fake_worker));
