@@ -1,17 +1,27 @@
 /* mode_limit: requests that hit their memory limit again and again: by growing, by recursion, and
- * through the functions that give NULL.
- * Owns        the limit of each worker's heap.
- * Thread      the worker itself.
+ * through the functions that give NULL; and all workers together hit the limit of the process.
+ * Owns        the limit of each worker's heap, and that of the process.
+ * Thread      the worker itself. Who meets the process's limit depends on what the others hold: of
+ *             several workers a seed does not repeat that.
  * Invariants  I1  what was allocated before a refusal is intact after it
  * Failure     stress_fail().
  * Tests       tests/stress/tool.sh */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "stress/stress.h"
 
-enum { MOST_DEPTH = 120, MOST_LIMIT = 12 * 1024 * 1024 };
+/* The limit of the process is so low that it is met, too. */
+enum { MOST_DEPTH = 120, MOST_LIMIT = 12 * 1024 * 1024, BUDGET = 4 * 1024 * 1024,
+    BUDGET_OF_WORKER = 512 * 1024 };
+
+typedef struct budget {
+    atomic_uint worker_count;   /* relaxed: workers that have come, with their heaps */
+    size_t least;               /* const: bytes that the process may hold when all have come */
+    _Atomic size_t limit;       /* relaxed: what it may hold since then; SIZE_MAX before */
+} budget;
 
 typedef struct attempt {
     size_t limit;
@@ -21,10 +31,55 @@ typedef struct attempt {
 
 static _Thread_local attempt tried;
 
+static bool begin(stress_run *run)
+{
+    budget *all = malloc(sizeof *all);
+    if (all == NULL) {
+        return false;
+    }
+    atomic_init(&all->worker_count, 0);
+    atomic_init(&all->limit, SIZE_MAX);
+    all->least = zend_mm_process_usage() + BUDGET
+        + run->thread_count * (run->fresh_size + BUDGET_OF_WORKER);
+    run->state = all;
+    return true;
+}
+
+static void end(stress_run *run)
+{
+    if (!zend_mm_set_process_limit(SIZE_MAX)) {
+        stress_fail(&run->workers[0], "the process's limit cannot be lifted");
+    }
+    free(run->state);
+}
+
 static bool enter(stress_worker *worker)
 {
+    budget *all = worker->run->state;
     worker->profile.huge_share = 200;
+    atomic_fetch_add_explicit(&all->worker_count, 1, memory_order_relaxed);
     return true;
+}
+
+static size_t process_limit(const stress_worker *worker)
+{
+    budget *all = worker->run->state;
+    return atomic_load_explicit(&all->limit, memory_order_relaxed);
+}
+
+/* Worker 0 sets it when all have their heaps: as low as what they hold just then allows. */
+static void set_process_limit(stress_worker *worker)
+{
+    budget *all = worker->run->state;
+    bool have_come = atomic_load_explicit(&all->worker_count, memory_order_relaxed)
+        == worker->run->thread_count;
+    if (worker->index == 0 && have_come && process_limit(worker) == SIZE_MAX) {
+        size_t limit = all->least;
+        while (!zend_mm_set_process_limit(limit)) {
+            limit += BUDGET;
+        }
+        atomic_store_explicit(&all->limit, limit, memory_order_relaxed);
+    }
 }
 
 static void set_limit(stress_worker *worker)
@@ -39,21 +94,28 @@ static void set_limit(stress_worker *worker)
     tried.limit = limit;
 }
 
-/* The message has the limit and the size; and there really was no room. */
+/* The message has the limit and the size; and there really was no room. (What was free for the
+ * process nobody knows, when others take and give.) */
 static void check_refusal(stress_worker *worker)
 {
     char message[sizeof worker->error.message];
+    bool is_process = worker->error.kind == ZEND_MM_ERROR_PROCESS_LIMIT;
+    size_t limit = is_process ? process_limit(worker) : tried.limit;
+    size_t used = is_process ? zend_mm_process_usage() : stress_usage(1);
     size_t segment = ZEND_MM_SEGMENT_SIZE;
     size_t needed = (tried.asked_size + segment - 1) / segment * segment + 2 * worker->fresh_size;
     snprintf(message, sizeof message,
-        "Allowed memory size of %zu bytes exhausted (tried to allocate %zu bytes)", tried.limit,
-        tried.asked_size);
+        "Allowed %smemory size of %zu bytes exhausted (tried to allocate %zu bytes)",
+        is_process ? "process " : "", limit, tried.asked_size);
     stress_expect(worker, worker->error.count == 1, "a bailout came without its one error");
-    stress_expect(worker, worker->error.kind == ZEND_MM_ERROR_LIMIT, "the error is of another kind");
-    if (strcmp(worker->error.message, message) != 0) {
+    stress_expect(worker, is_process || worker->error.kind == ZEND_MM_ERROR_LIMIT,
+        "the error is of another kind");
+    /* The limit is in force before it is written down. */
+    if (limit != SIZE_MAX && strcmp(worker->error.message, message) != 0) {
         stress_fail(worker, "the error is '%s' and not '%s'", worker->error.message, message);
     }
-    stress_expect(worker, stress_usage(1) + needed > tried.limit, "refused, but there was room");
+    bool is_known = !is_process || worker->run->thread_count == 1;
+    stress_expect(worker, !is_known || used + needed > limit, "refused, but there was room");
 }
 
 static void allocate(stress_worker *worker)
@@ -128,6 +190,7 @@ static void operate(stress_worker *worker)
     if (stress_usage(1) != worker->fresh_size) {    /* an operation was left by a bailout */
         stress_end_request(worker);
     }
+    set_process_limit(worker);
     set_limit(worker);
     tried.depth = stress_below(&worker->random, MOST_DEPTH);
     stress_mix_steps(worker, stress_below(&worker->random, 50));
@@ -157,8 +220,10 @@ static void leave(stress_worker *worker)
 
 const stress_mode stress_mode_limit = {
     .name = "limit",
-    .summary = "memory limits are hit all the time, also from deep recursion",
+    .summary = "limits of heaps and of the process are hit all the time, also from deep recursion",
     .may_fail = true,
+    .begin = begin,
+    .end = end,
     .enter = enter,
     .leave = leave,
     .operate = operate,
