@@ -3,6 +3,7 @@
  * Thread      any; each works on its own heap.
  * Invariants  no mode is tested on the hot path: a thread whose heap must see every call has the
  *             dispatch heap as its hot heap, which owns nothing, so every call gets to *_slow.
+ *             In a debug build every heap does; each call notes its place there first.
  * Failure     the error callback, then zend_bailout(); misuse of free ends the process.
  * Tests       tests/unit/api.c, tests/unit/dispatch.c, tests/death/misuse.c
  */
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "alloc/debug.h"
 #include "alloc/dispatch.h"
 #include "alloc/error.h"
 #include "alloc/globals.h"
@@ -26,6 +28,18 @@ static zend_mm_heap *heap_of_thread(void)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
     return zend_mm_is_constant_heap(heap) ? zend_mm_find_current_heap() : heap;
+}
+
+/* ---- where the call comes from: debug builds ---- */
+
+#define NOTE_PLACE(heap) \
+    (ZEND_DEBUG ? zend_mm_debug_note_place((heap), ZEND_MM_PLACE) : (void)0)
+
+static inline void note_no_place(void)
+{
+    if (ZEND_DEBUG) {
+        zend_mm_debug_note_place(heap_of_thread(), (zend_mm_call_site){ NULL, NULL, 0, 0 });
+    }
 }
 
 /* ---- allocation ---- */
@@ -66,8 +80,9 @@ static inline void *emalloc_bin(size_t bin, size_t size)
     return zend_mm_likely(slot != NULL) ? slot : emalloc_small_slow(size);
 }
 
-ZEND_MM_HOT_ENTRY void *_emalloc(size_t size)
+ZEND_MM_HOT_ENTRY void *_emalloc(size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap_of_thread());
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
         return emalloc_bin(zend_mm_bin_of(size), size);
     }
@@ -77,6 +92,7 @@ ZEND_MM_HOT_ENTRY void *_emalloc(size_t size)
 #define EMALLOC_BIN(index, slot_size, slots, pages) \
     void *_emalloc_##slot_size(void) \
     { \
+        note_no_place(); \
         return emalloc_bin(index, slot_size); \
     }
 ZEND_MM_BINS(EMALLOC_BIN)
@@ -84,12 +100,12 @@ ZEND_MM_BINS(EMALLOC_BIN)
 
 void *_emalloc_large(size_t size)
 {
-    return _emalloc(size);
+    return _emalloc(size ZEND_FILE_LINE_EMPTY_CC ZEND_FILE_LINE_EMPTY_CC);
 }
 
 void *_emalloc_huge(size_t size)
 {
-    return _emalloc(size);
+    return _emalloc(size ZEND_FILE_LINE_EMPTY_CC ZEND_FILE_LINE_EMPTY_CC);
 }
 
 static void *alloc_aligned_by(zend_mm_heap *heap, size_t alignment, size_t size,
@@ -102,35 +118,38 @@ static void *alloc_aligned_by(zend_mm_heap *heap, size_t alignment, size_t size,
                             : zend_mm_heap_alloc_aligned(heap, alignment, size);
 }
 
-void *_emalloc_aligned(size_t alignment, size_t size)
+void *_emalloc_aligned(size_t alignment, size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
     zend_mm_heap *heap = heap_of_thread();
+    NOTE_PLACE(heap);
     void *block = alloc_aligned_by(heap, alignment, size, ZEND_MM_ENTRANCE_THREAD);
     return checked(heap, block, size, OR_BAIL_OUT);
 }
 
-void *_ecalloc(size_t count, size_t size)
+void *_ecalloc(size_t count, size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
     size_t bytes = zend_mm_safe_size(count, size, 0);
-    return memset(_emalloc(bytes), 0, bytes);
+    return memset(_emalloc(bytes ZEND_FILE_LINE_RELAY_CC ZEND_FILE_LINE_ORIG_RELAY_CC), 0, bytes);
 }
 
-void *_safe_emalloc(size_t count, size_t size, size_t offset)
+void *_safe_emalloc(size_t count, size_t size, size_t offset ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    return _emalloc(zend_mm_safe_size(count, size, offset));
+    return _emalloc(zend_mm_safe_size(count, size, offset)
+        ZEND_FILE_LINE_RELAY_CC ZEND_FILE_LINE_ORIG_RELAY_CC);
 }
 
-char *_estrndup(const char *string, size_t length)
+char *_estrndup(const char *string, size_t length ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    char *copy = _emalloc(zend_mm_safe_size(1, length, 1));
+    char *copy = _emalloc(zend_mm_safe_size(1, length, 1)
+        ZEND_FILE_LINE_RELAY_CC ZEND_FILE_LINE_ORIG_RELAY_CC);
     memcpy(copy, string, length);
     copy[length] = '\0';
     return copy;
 }
 
-char *_estrdup(const char *string)
+char *_estrdup(const char *string ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    return _estrndup(string, strlen(string));
+    return _estrndup(string, strlen(string) ZEND_FILE_LINE_RELAY_CC ZEND_FILE_LINE_ORIG_RELAY_CC);
 }
 
 /* ---- free ---- */
@@ -158,8 +177,9 @@ static NOINLINE void efree_slow(void *block)
     free_by(heap, block, ZEND_MM_ENTRANCE_THREAD);
 }
 
-ZEND_MM_HOT_ENTRY void _efree(void *block)
+ZEND_MM_HOT_ENTRY void _efree(void *block ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap_of_thread());
     if (!zend_mm_likely(zend_mm_hot_free(zend_mm_hot_heap, block))) {
         efree_slow(block);
     }
@@ -170,7 +190,7 @@ ZEND_MM_HOT_ENTRY void _efree(void *block)
 #define EFREE_BIN(index, slot_size, slots, pages) \
     void _efree_##slot_size(void *block) \
     { \
-        _efree(block); \
+        _efree(block ZEND_FILE_LINE_EMPTY_CC ZEND_FILE_LINE_EMPTY_CC); \
     }
 ZEND_MM_BINS(EFREE_BIN)
 #undef EFREE_BIN
@@ -178,13 +198,13 @@ ZEND_MM_BINS(EFREE_BIN)
 void _efree_large(void *block, size_t size)
 {
     (void)size;
-    _efree(block);
+    _efree(block ZEND_FILE_LINE_EMPTY_CC ZEND_FILE_LINE_EMPTY_CC);
 }
 
 void _efree_huge(void *block, size_t size)
 {
     (void)size;
-    _efree(block);
+    _efree(block ZEND_FILE_LINE_EMPTY_CC ZEND_FILE_LINE_EMPTY_CC);
 }
 
 /* ---- resizing ---- */
@@ -216,8 +236,10 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
             allow_failure ? OR_NULL : OR_BAIL_OUT);
 }
 
-ZEND_MM_HOT_ENTRY void *_erealloc(void *block, size_t size, int allow_failure)
+ZEND_MM_HOT_ENTRY void *_erealloc(void *block, size_t size, int allow_failure
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap_of_thread());
     zend_mm_heap *heap = zend_mm_hot_heap;
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
     void *resized = zend_mm_hot_realloc(heap, bucket, block, size, size);
@@ -225,8 +247,10 @@ ZEND_MM_HOT_ENTRY void *_erealloc(void *block, size_t size, int allow_failure)
         ? resized : erealloc_slow(block, size, size, allow_failure);
 }
 
-void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure)
+void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap_of_thread());
     zend_mm_heap *heap = zend_mm_hot_heap;
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
     void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
@@ -234,15 +258,18 @@ void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure)
         ? resized : erealloc_slow(block, size, copy_size, allow_failure);
 }
 
-void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset)
+void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    return _erealloc(block, zend_mm_safe_size(count, size, offset), 0);
+    return _erealloc(block, zend_mm_safe_size(count, size, offset), 0
+        ZEND_FILE_LINE_RELAY_CC ZEND_FILE_LINE_ORIG_RELAY_CC);
 }
 
-size_t _zend_mem_block_size(const void *block)
+size_t _zend_mem_block_size(const void *block ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
     zend_mm_heap *heap = zend_mm_find_current_heap();
-    return heap == NULL || heap->custom._malloc != NULL ? 0 : zend_mm_block_size(heap, block);
+    return heap == NULL || heap->custom._malloc != NULL
+        ? 0 : _zend_mm_block_size(heap, block ZEND_FILE_LINE_RELAY_CC ZEND_FILE_LINE_ORIG_RELAY_CC);
 }
 
 /* ---- explicit heaps ---- */
@@ -257,45 +284,65 @@ static void *heap_alloc(zend_mm_heap *heap, size_t size, failure_mode mode)
         ? slot : checked(heap, alloc_by(heap, size, ZEND_MM_ENTRANCE_HEAP), size, mode);
 }
 
-void *zend_mm_alloc(zend_mm_heap *heap, size_t size)
+void *_zend_mm_alloc(zend_mm_heap *heap, size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap);
     return heap_alloc(heap, size, OR_BAIL_OUT);
 }
 
-void *zend_mm_try_alloc(zend_mm_heap *heap, size_t size)
+void *_zend_mm_try_alloc(zend_mm_heap *heap, size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap);
     return heap_alloc(heap, size, OR_NULL);
 }
 
-void *zend_mm_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
+void *_zend_mm_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap);
     void *block = alloc_aligned_by(heap, alignment, size, ZEND_MM_ENTRANCE_HEAP);
     return checked(heap, block, size, OR_BAIL_OUT);
 }
 
-void *zend_mm_try_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
+void *_zend_mm_try_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap);
     return alloc_aligned_by(heap, alignment, size, ZEND_MM_ENTRANCE_HEAP);
 }
 
-void zend_mm_free(zend_mm_heap *heap, void *block)
+void _zend_mm_free(zend_mm_heap *heap, void *block ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap);
     if (!zend_mm_likely(!heap->sees_calls && zend_mm_hot_free(heap, block))) {
         free_by(heap, block, ZEND_MM_ENTRANCE_HEAP);
     }
 }
 
-void *zend_mm_realloc(zend_mm_heap *heap, void *block, size_t size)
+void *_zend_mm_realloc(zend_mm_heap *heap, void *block, size_t size ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap);
     return resize(heap, block, size, size, ZEND_MM_ENTRANCE_HEAP, OR_BAIL_OUT);
 }
 
-void *zend_mm_try_realloc(zend_mm_heap *heap, void *block, size_t size)
+void *_zend_mm_realloc2(zend_mm_heap *heap, void *block, size_t size, size_t copy_size
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap);
+    return resize(heap, block, size, copy_size, ZEND_MM_ENTRANCE_HEAP, OR_BAIL_OUT);
+}
+
+void *_zend_mm_try_realloc(zend_mm_heap *heap, void *block, size_t size ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC)
+{
+    NOTE_PLACE(heap);
     return resize(heap, block, size, size, ZEND_MM_ENTRANCE_HEAP, OR_NULL);
 }
 
-size_t zend_mm_block_size(zend_mm_heap *heap, const void *block)
+size_t _zend_mm_block_size(zend_mm_heap *heap, const void *block ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC)
 {
+    NOTE_PLACE(heap);
     return zend_mm_dispatch_usable_size(heap, block);
 }

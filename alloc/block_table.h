@@ -9,7 +9,7 @@
 /* Where a block was allocated. NULL filename: nobody said. */
 typedef struct zend_mm_call_site {
     const char *filename;
-    const char *orig_filename;      /* NULL, or the caller on whose behalf it was */
+    const char *orig_filename;      /* NULL, or the actual place: `filename` is its caller's */
     uint32_t lineno, orig_lineno;
 } zend_mm_call_site;
 

@@ -56,6 +56,7 @@ bool zend_mm_debug_start(zend_mm_heap *heap, const zend_mm_debug_settings *setti
         return false;
     }
     heap->has_padding = heap->debug->settings.padding > 0;
+    heap->sees_calls = true;
     return true;
 }
 
@@ -117,6 +118,7 @@ static void fill(void *bytes, int poison, size_t size)
 
 static void note_origin(const zend_mm_debug *debug, zend_mm_block_record *record)
 {
+    record->site = debug->place;
     if (debug->settings.takes_backtraces) {
         record->trace = malloc(sizeof *record->trace);
         if (record->trace != NULL) {
@@ -292,9 +294,8 @@ size_t zend_mm_debug_size(const zend_mm_heap *heap, const void *block)
 
 size_t zend_mm_debug_find_size(const zend_mm_heap *heap, const void *block)
 {
-    const zend_mm_block_record *record =
-        zend_mm_block_table_find(&heap->debug->blocks, block);
-    return record != NULL ? record->size : 0;
+    return zend_mm_block_table_find(&heap->debug->blocks, block) != NULL
+        ? zend_mm_debug_size(heap, block) : 0;
 }
 
 /* ---- ends ---- */

@@ -195,6 +195,18 @@ void zend_mm_parse_debug(const char *text, zend_mm_debug_settings *settings)
     }
 }
 
+bool zend_mm_environment_debug(zend_mm_debug_settings *settings)
+{
+    char value[VALUE_MAX];
+    bool is_set = read_variable("ZEND_MM_DEBUG", value);
+    *settings = (zend_mm_debug_settings){ .poison_alloc = ZEND_MM_NO_POISON,
+        .poison_free = ZEND_MM_NO_POISON };
+    if (is_set || ZEND_DEBUG) {
+        zend_mm_parse_debug(is_set ? value : ZEND_MM_DEBUG_BUILD, settings);
+    }
+    return is_set || ZEND_DEBUG;
+}
+
 zend_mm_settings zend_mm_environment_settings(void)
 {
     zend_mm_settings settings = {
@@ -204,12 +216,7 @@ zend_mm_settings zend_mm_environment_settings(void)
         .wants_huge_pages = read_flag("USE_ZEND_ALLOC_HUGE_PAGES"),
         .is_hardened = read_flag("ZEND_MM_HARDENED"),
         .wants_redzones = read_switch("ZEND_MM_REDZONES"),
-        .debug = { .poison_alloc = ZEND_MM_NO_POISON, .poison_free = ZEND_MM_NO_POISON },
     };
-    char value[VALUE_MAX];
-    settings.is_debugged = read_variable("ZEND_MM_DEBUG", value);
-    if (settings.is_debugged) {
-        zend_mm_parse_debug(value, &settings.debug);
-    }
+    settings.is_debugged = zend_mm_environment_debug(&settings.debug);
     return settings;
 }

@@ -11,7 +11,7 @@ typedef struct zend_mm_settings {
     size_t compact_size;                    /* ZEND_MM_COMPACT, bytes */
     bool wants_huge_pages;                  /* USE_ZEND_ALLOC_HUGE_PAGES */
     bool is_hardened;                       /* ZEND_MM_HARDENED */
-    bool is_debugged;                       /* ZEND_MM_DEBUG is set */
+    bool is_debugged;                       /* as zend_mm_environment_debug() says, and how */
     bool wants_redzones;                    /* ZEND_MM_REDZONES, on unless it is numerically 0 */
     zend_mm_debug_settings debug;
 } zend_mm_settings;
@@ -19,14 +19,18 @@ typedef struct zend_mm_settings {
 /* The ZEND_MM_* settings; a wrong one prints what is wrong and exits with 255. */
 zend_mm_settings zend_mm_environment_settings(void);
 
+/* ZEND_MM_DEBUG, or what a debug build does without it. false: the heap is not debugged. A wrong one
+ * prints what is wrong and exits with 255. */
+bool zend_mm_environment_debug(zend_mm_debug_settings *settings);
+
 /* USE_ZEND_ALLOC: false when it is set and numerically 0. */
 bool zend_mm_environment_use_zend_alloc(void);
 
 /* USE_TRACKED_ALLOC, which counts only where USE_ZEND_ALLOC is off: set and numerically not 0. */
 bool zend_mm_environment_use_tracked_alloc(void);
 
-/* ZEND_MM_DEBUG, a list of NAME=NUMBER; what is not named stays as it is. A wrong one prints what is
- * wrong and exits with 255. */
+/* A list of NAME=NUMBER; what is not named stays as it is. A wrong one prints what is wrong and exits
+ * with 255. */
 void zend_mm_parse_debug(const char *text, zend_mm_debug_settings *settings);
 
 /* ZEND_MM_REMOTE_FREE=panic. Any other value than that and `accept` exits with 255. */

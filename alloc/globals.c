@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alloc/debug.h"
 #include "alloc/environment.h"
 #include "alloc/os.h"
 #include "alloc/tracked.h"
@@ -104,6 +105,12 @@ static void alloc_globals_ctor(zend_alloc_globals *globals TSRMLS_DC)
 }
 
 #ifdef ZTS
+/* In Zend a thread's end is silent. What is left then was allocated behind the last request end. */
+static bool is_end_silent(const zend_mm_heap *heap)
+{
+    return heap->debug == NULL || !heap->debug->settings.reports_leaks;
+}
+
 static void ctor(void *globals, void ***tsrm_ls)
 {
     alloc_globals_ctor(globals, tsrm_ls);
@@ -117,7 +124,7 @@ static void dtor(void *resource, void ***tsrm_ls)
         if (zend_mm_current_heap == globals->mm_heap) {
             forget_heap();
         }
-        zend_mm_shutdown(globals->mm_heap, 1, 1);
+        zend_mm_shutdown(globals->mm_heap, 1, is_end_silent(globals->mm_heap));
         globals->mm_heap = NULL;
     }
 }

@@ -190,6 +190,7 @@ static zend_mm_heap *startup_ex(const zend_mm_mem_handlers *handlers, size_t blo
         goto fail_unit;
     }
     heap->average_segments = heap->expected_segments;
+    atomic_store_explicit(&heap->snapshot.thread, zend_mm_os_thread_id(), memory_order_relaxed);
     zend_mm_publish(heap);
     return internal ? move_inside(heap) : heap;
 
@@ -201,12 +202,11 @@ fail_heap:
     return NULL;
 }
 
-zend_mm_heap *zend_mm_startup_ex(const zend_mm_mem_handlers *handlers, size_t block_size,
-    size_t reserve_size, int internal, void *params)
+static zend_mm_heap *traced_startup_ex(const zend_mm_mem_handlers *handlers, size_t block_size,
+    size_t reserve_size, bool internal, void *params)
 {
     uint64_t token = tsrm_startup_trace_enter("zend_mm_startup_ex");
-    zend_mm_heap *heap =
-        startup_ex(handlers, block_size, reserve_size, internal != 0, params);
+    zend_mm_heap *heap = startup_ex(handlers, block_size, reserve_size, internal, params);
     if (heap != NULL) {
         tsrm_startup_trace_leave(token, "zend_mm_startup_ex",
             "storage '%s', first segment at %p, heap %u", handlers->name,
@@ -214,6 +214,26 @@ zend_mm_heap *zend_mm_startup_ex(const zend_mm_mem_handlers *handlers, size_t bl
     } else {
         tsrm_startup_trace_leave(token, "zend_mm_startup_ex",
             "storage '%s' gave nothing: no heap", handlers->name);
+    }
+    return heap;
+}
+
+/* In a debug build a heap that the program makes for itself is debugged as the threads' heaps are, but
+ * no tool is told of its blocks. */
+static bool start_debug_build(zend_mm_heap *heap)
+{
+    zend_mm_debug_settings settings;
+    return !zend_mm_environment_debug(&settings) || zend_mm_debug_start(heap, &settings);
+}
+
+zend_mm_heap *zend_mm_startup_ex(const zend_mm_mem_handlers *handlers, size_t block_size,
+    size_t reserve_size, int internal, void *params)
+{
+    zend_mm_heap *heap =
+        traced_startup_ex(handlers, block_size, reserve_size, internal != 0, params);
+    if (heap != NULL && ZEND_DEBUG && !start_debug_build(heap)) {
+        zend_mm_shutdown(heap, 1, 1);
+        return NULL;
     }
     return heap;
 }
@@ -245,9 +265,9 @@ zend_mm_heap *zend_mm_startup(void)
     /* Of a hardened heap each mapping lies between guard pages, where mappings can. */
     bool is_guarded = settings.is_hardened
         && zend_mm_storage_pool(&settings.storage->handlers) != NULL;
-    zend_mm_heap *heap = zend_mm_startup_ex(
+    zend_mm_heap *heap = traced_startup_ex(
         is_guarded ? &zend_mm_guarded_handlers : &settings.storage->handlers, settings.block_size,
-        ZEND_MM_DEFAULT_RESERVE_SIZE, 0, NULL);
+        ZEND_MM_DEFAULT_RESERVE_SIZE, false, NULL);
     if (heap != NULL && !start_modes(heap, &settings)) {
         zend_mm_shutdown(heap, 1, 1);
         heap = NULL;

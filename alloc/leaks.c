@@ -7,7 +7,6 @@
  */
 #include "config.h"
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,9 @@
 #include "alloc/debug.h"
 #include "alloc/globals.h"
 #include "alloc/os_debug.h"
+#include "alloc/report.h"
+
+#define TOTAL "=== Total %u memory leaks detected ===\n"
 
 /* atomic: exchanged by zend_mm_set_message_handler, read once per report. */
 static _Atomic(zend_mm_message_handler) message_handler;
@@ -35,39 +37,7 @@ void zend_mm_set_script_name(const char *name)
 
 /* ---- the text ---- */
 
-typedef struct report {
-    const char *script_name;
-    char *text;                 /* C library memory */
-    size_t length, capacity;
-    bool is_out_of_memory;
-} report;
-
-static void print(report *out, const char *format, ...) TSRM_PRINTF(2, 3);
-
-static void print(report *out, const char *format, ...)
-{
-    char line[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    int printed = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    size_t length = printed < 0 ? 0 : (size_t)printed < sizeof line ? (size_t)printed
-                                                                     : sizeof line - 1;
-    if (out->length + length > out->capacity) {
-        size_t capacity = out->capacity * 2 + sizeof line;
-        char *larger = realloc(out->text, capacity);
-        if (larger == NULL) {
-            out->is_out_of_memory = true;
-            return;
-        }
-        out->text = larger;
-        out->capacity = capacity;
-    }
-    memcpy(out->text + out->length, line, length);
-    out->length += length;
-}
-
-static void print_script_name(report *out)
+static void print_script_name(zend_mm_report *out, const char *script_name)
 {
     char stamp[32] = "null";
     struct tm parts;
@@ -76,26 +46,23 @@ static void print_script_name(report *out)
             && stamp[8] == '0') {
         stamp[8] = ' ';     /* %e, which Windows does not have */
     }
-    print(out, "[%s]  Script:  '%s'\n", stamp, out->script_name);
+    zend_mm_report_print(out, "[%s]  Script:  '%s'\n", stamp, script_name);
 }
 
-static void print_leak(report *out, const zend_leak_info *leak)
+static void print_leak(zend_mm_report *out, const zend_leak_info *leak, const char *script_name)
 {
-    print(out, "%s(%u) :  Freeing 0x%016zx (%zu bytes), script=%s\n",
+    zend_mm_report_print(out, "%s(%u) :  Freeing 0x%016zx (%zu bytes), script=%s\n",
         leak->filename != NULL ? leak->filename : "Unknown", (unsigned int)leak->lineno,
-        (size_t)leak->addr, leak->size, out->script_name);
-    if (leak->orig_filename != NULL) {
-        print(out, "%s(%u) : Actual location (location was relayed)\n", leak->orig_filename,
-            (unsigned int)leak->orig_lineno);
-    }
+        (size_t)leak->addr, leak->size, script_name);
+    zend_mm_report_print_actual(out, leak->orig_filename, leak->orig_lineno);
 }
 
-static void print_backtrace(report *out, const zend_mm_backtrace *trace)
+static void print_backtrace(zend_mm_report *out, const zend_mm_backtrace *trace)
 {
     for (unsigned int index = 0; index < trace->count; index++) {
         char line[256];
         zend_mm_os_describe_frame(trace->frames[index], line, sizeof line);
-        print(out, "    #%u %s\n", index, line);
+        zend_mm_report_print(out, "    #%u %s\n", index, line);
     }
 }
 
@@ -194,26 +161,24 @@ static void tell(zend_mm_message_handler handler, const leak_group *groups, size
 static void print_all(const zend_mm_debug *debug, const leak_group *groups, size_t count,
     uint32_t total)
 {
-    report out = { .script_name = debug->script_name[0] != '\0' ? debug->script_name : "-" };
+    const char *script_name = debug->script_name[0] != '\0' ? debug->script_name : "-";
+    zend_mm_report out = { 0 };
     for (size_t index = 0; index < count; index++) {
         zend_leak_info leak = describe(groups[index].first);
-        print_script_name(&out);
-        print_leak(&out, &leak);
+        print_script_name(&out, script_name);
+        print_leak(&out, &leak, script_name);
         if (groups[index].first->trace != NULL) {
             print_backtrace(&out, groups[index].first->trace);
         }
         if (groups[index].repeated > 0) {
-            print(&out, "Last leak repeated %lu time%s\n", groups[index].repeated,
+            zend_mm_report_print(&out, "Last leak repeated %lu time%s\n", groups[index].repeated,
                 groups[index].repeated > 1 ? "s" : "");
         }
     }
-    print(&out, "=== Total %u memory leaks detected ===\n", (unsigned int)total);
-    if (!out.is_out_of_memory) {
-        (void)fwrite(out.text, 1, out.length, stderr);
-    } else {
-        fprintf(stderr, "=== Total %u memory leaks detected ===\n", (unsigned int)total);
+    zend_mm_report_print(&out, TOTAL, (unsigned int)total);
+    if (!zend_mm_report_write(&out)) {
+        fprintf(stderr, TOTAL, (unsigned int)total);
     }
-    free(out.text);
 }
 
 void zend_mm_leaks_report(const zend_mm_debug *debug)
@@ -224,7 +189,7 @@ void zend_mm_leaks_report(const zend_mm_debug *debug)
     }
     leak_group *groups = malloc(total * sizeof *groups);
     if (groups == NULL) {
-        fprintf(stderr, "=== Total %u memory leaks detected ===\n", (unsigned int)total);
+        fprintf(stderr, TOTAL, (unsigned int)total);
         return;
     }
     size_t count = group(&debug->blocks, groups);

@@ -11,14 +11,16 @@ alloc_core_sources = \
     alloc/os_debug.c alloc/os_debug.h alloc/os_posix.c alloc/os_shadow.c alloc/os_shadow.h \
     alloc/os_win32.c alloc/page_bits.h alloc/panic.c alloc/panic.h alloc/persistent.c \
     alloc/process_limit.c alloc/process_limit.h alloc/process_stats.c alloc/process_stats.h \
-    alloc/quarantine.c alloc/quarantine.h alloc/remote.c alloc/remote.h alloc/safe_size.h \
+    alloc/quarantine.c alloc/quarantine.h alloc/remote.c alloc/remote.h alloc/report.c \
+    alloc/report.h alloc/safe_size.h \
     alloc/segment.c alloc/segment.h alloc/segment_map.c alloc/segment_map.h \
     alloc/segment_pool.c alloc/segment_pool.h alloc/segment_table.c alloc/segment_table.h \
     alloc/storage.c alloc/storage.h alloc/storage_guarded.c alloc/storage_guarded.h \
     alloc/storage_win32.c alloc/storage_win32.h alloc/tracked.c alloc/tracked.h alloc/tsan.h
 
 # The public API over it; PHP's is php/.
-TSRMALLOC_SOURCES += $(alloc_core_sources) alloc/api.c alloc/error.c alloc/globals.c
-pkginclude_HEADERS += alloc/zend_alloc.h
+TSRMALLOC_SOURCES += $(alloc_core_sources) alloc/api.c alloc/debug_check.c alloc/error.c \
+    alloc/globals.c
+pkginclude_HEADERS += alloc/zend_alloc.h alloc/zend_alloc_debug.h alloc/zend_file_line.h
 
-dist_doc_DATA += docs/zend-compatibility.md
+dist_doc_DATA += docs/debugging.md docs/zend-compatibility.md

@@ -8,6 +8,9 @@
  *            Functions named *_recoverable and zend_mm_try_* return NULL instead.
  * Versions   "since X" names the PHP version whose function of the same name this one follows;
  *            "ours" marks what PHP does not have.
+ * Places     functions that end in ZEND_FILE_LINE_DC take the caller's file and line in debug builds,
+ *            nothing in others (zend_file_line.h). Call them by the macro without the underscore, or,
+ *            to pass your own caller's place on, by the macro that ends in _rel.
  */
 #ifndef TSRMALLOC_ZEND_ALLOC_H
 #define TSRMALLOC_ZEND_ALLOC_H
@@ -19,6 +22,7 @@
 #include <stdlib.h>
 
 #include "tsrm.h"
+#include "zend_file_line.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -89,50 +93,58 @@ typedef struct zend_mm_heap zend_mm_heap;
  * Blocks are 8-aligned; a fresh block of a non-zero multiple of 16 bytes is 16-aligned.
  * Never NULL. Errors: memory limit, out of memory (error callback, then zend_bailout()).
  * Thread: any thread; it uses its own heap, which is made on first use. Since 4.0. */
-ZEND_API void *_emalloc(size_t size) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(1);
+ZEND_API void *_emalloc(size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC) ZEND_MM_MALLOC_LIKE
+    ZEND_MM_ALLOC_SIZE(1);
 
 /* Free a block of the e* family; NULL is ignored, errno is kept. A block of another thread's heap
  * is handed to that heap (a remote free), legal until the owner's request or thread ends.
  * Errors: a pointer that is no live block ends the process with `zend_mm_heap corrupted`.
  * Since 4.0; remote frees are ours. */
-ZEND_API void _efree(void *block);
+ZEND_API void _efree(void *block ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC);
 
 /* `count * size` zeroed bytes; a product that overflows is the overflow error. Since 4.0. */
-ZEND_API void *_ecalloc(size_t count, size_t size) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE2(1, 2);
+ZEND_API void *_ecalloc(size_t count, size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
+    ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE2(1, 2);
 
 /* Resize `block` to `size` bytes and keep the contents up to the smaller size. NULL allocates; size
  * 0 gives a block of the smallest bin. The block must be of the calling thread's heap.
  * allow_failure != 0: NULL instead of an error, the block is as before. Since 4.0 (where
  * allow_failure was ignored). */
-ZEND_API void *_erealloc(void *block, size_t size, int allow_failure) ZEND_MM_USE_RESULT
-    ZEND_MM_ALLOC_SIZE(2);
+ZEND_API void *_erealloc(void *block, size_t size, int allow_failure ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(2);
 
 /* As _erealloc, but only the first `copy_size` bytes need to survive a move. Since 7.0. */
-ZEND_API void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure)
-    ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(2);
+ZEND_API void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC) ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(2);
 
 /* `count * size + offset` bytes; overflow is the error
  * `Possible integer overflow in memory allocation (%zu * %zu + %zu)`. Since 5.2. */
-ZEND_API void *_safe_emalloc(size_t count, size_t size, size_t offset) ZEND_MM_MALLOC_LIKE;
-ZEND_API void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset)
-    ZEND_MM_USE_RESULT;
+ZEND_API void *_safe_emalloc(size_t count, size_t size, size_t offset ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_MALLOC_LIKE;
+ZEND_API void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC) ZEND_MM_USE_RESULT;
 
 /* Copy a string, or exactly `length` bytes of it plus a NUL, into the heap. Since 4.0. */
-ZEND_API char *_estrdup(const char *string) ZEND_MM_MALLOC_LIKE;
-ZEND_API char *_estrndup(const char *string, size_t length) ZEND_MM_MALLOC_LIKE;
+ZEND_API char *_estrdup(const char *string ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
+    ZEND_MM_MALLOC_LIKE;
+ZEND_API char *_estrndup(const char *string, size_t length ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_MALLOC_LIKE;
 
 /* `size` bytes at a multiple of `alignment`, a power of two up to ZEND_MM_MAX_ALIGNMENT (more, or
  * none, is an error). Freed by efree(); resized by erealloc(), which keeps the alignment only while
  * the block stays in place. Errors as _emalloc. Ours. */
-ZEND_API void *_emalloc_aligned(size_t alignment, size_t size) ZEND_MM_MALLOC_LIKE
-    ZEND_MM_ALLOC_SIZE(2);
+ZEND_API void *_emalloc_aligned(size_t alignment, size_t size ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(2);
 
-/* Usable bytes of a live block of the calling thread's heap (the slot, the pages); 0 under custom
- * handlers and when USE_ZEND_ALLOC=0, where nobody knows. Since 5.2. */
-ZEND_API size_t _zend_mem_block_size(const void *block) ZEND_MM_USE_RESULT;
+/* Usable bytes of a live block of the calling thread's heap: the slot, the pages, or, in a heap with
+ * padding, what was asked for; 0 under custom handlers and when USE_ZEND_ALLOC=0, where nobody knows.
+ * Since 5.2. */
+ZEND_API size_t _zend_mem_block_size(const void *block ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
+    ZEND_MM_USE_RESULT;
 
-/* One function per bin, for sizes known at compile time: emalloc() and efree_size() choose them.
- * `_efree_N` may free any block whose size falls into that bin. Since 7.0. */
+/* One function per bin, for sizes known at compile time: emalloc() and efree_size() choose them, but
+ * not in debug builds, where they are functions of no place. `_efree_N` may free any block whose size
+ * falls into that bin. Since 7.0. */
 #define ZEND_MM_DECLARE_BIN(index, slot_size, slots, pages) \
     ZEND_API void *_emalloc_##slot_size(void) ZEND_MM_MALLOC_LIKE; \
     ZEND_API void _efree_##slot_size(void *block);
@@ -152,7 +164,7 @@ static inline void *zend_mm_emalloc_constant(size_t size)
     if (size <= slot_size) return _emalloc_##slot_size();
     ZEND_MM_BINS(ZEND_MM_TRY_BIN)
 #undef ZEND_MM_TRY_BIN
-    return _emalloc(size);
+    return _emalloc(size ZEND_FILE_LINE_EMPTY_CC ZEND_FILE_LINE_EMPTY_CC);
 }
 
 static inline void zend_mm_efree_constant(void *block, size_t size)
@@ -161,27 +173,31 @@ static inline void zend_mm_efree_constant(void *block, size_t size)
     if (size <= slot_size) { _efree_##slot_size(block); return; }
     ZEND_MM_BINS(ZEND_MM_TRY_BIN)
 #undef ZEND_MM_TRY_BIN
-    _efree(block);
+    _efree(block ZEND_FILE_LINE_EMPTY_CC ZEND_FILE_LINE_EMPTY_CC);
 }
 
-#define emalloc(size) (ZEND_MM_CONSTANT(size) ? zend_mm_emalloc_constant(size) : _emalloc(size))
-#define efree(block) _efree(block)
+#define emalloc(size) \
+    (ZEND_MM_SPECIALISED(size) ? zend_mm_emalloc_constant(size) : _emalloc((size) ZEND_MM_HERE))
+#define efree(block) _efree((block) ZEND_MM_HERE)
 #define efree_size(block, size) \
-    (ZEND_MM_CONSTANT(size) ? zend_mm_efree_constant((block), (size)) : _efree(block))
-#define ecalloc(count, size) _ecalloc((count), (size))
-#define erealloc(block, size) _erealloc((block), (size), 0)
-#define erealloc2(block, size, copy_size) _erealloc2((block), (size), (copy_size), 0)
-#define erealloc_recoverable(block, size) _erealloc((block), (size), 1)
-#define erealloc2_recoverable(block, size, copy_size) _erealloc2((block), (size), (copy_size), 1)
-#define emalloc_aligned(alignment, size) _emalloc_aligned((alignment), (size))
-#define emalloc_large(size) _emalloc_large(size)
-#define emalloc_huge(size) _emalloc_huge(size)
-#define safe_emalloc(count, size, offset) _safe_emalloc((count), (size), (offset))
+    (ZEND_MM_SPECIALISED(size) ? zend_mm_efree_constant((block), (size)) : efree(block))
+#define ecalloc(count, size) _ecalloc((count), (size) ZEND_MM_HERE)
+#define erealloc(block, size) _erealloc((block), (size), 0 ZEND_MM_HERE)
+#define erealloc2(block, size, copy_size) _erealloc2((block), (size), (copy_size), 0 ZEND_MM_HERE)
+#define erealloc_recoverable(block, size) _erealloc((block), (size), 1 ZEND_MM_HERE)
+#define erealloc2_recoverable(block, size, copy_size) \
+    _erealloc2((block), (size), (copy_size), 1 ZEND_MM_HERE)
+#define emalloc_aligned(alignment, size) _emalloc_aligned((alignment), (size) ZEND_MM_HERE)
+#define safe_emalloc(count, size, offset) _safe_emalloc((count), (size), (offset) ZEND_MM_HERE)
 #define safe_erealloc(block, count, size, offset) \
-    _safe_erealloc((block), (count), (size), (offset))
-#define estrdup(string) _estrdup(string)
-#define estrndup(string, length) _estrndup((string), (length))
-#define zend_mem_block_size(block) _zend_mem_block_size(block)
+    _safe_erealloc((block), (count), (size), (offset) ZEND_MM_HERE)
+#define estrdup(string) _estrdup((string) ZEND_MM_HERE)
+#define estrndup(string, length) _estrndup((string), (length) ZEND_MM_HERE)
+#define zend_mem_block_size(block) _zend_mem_block_size((block) ZEND_MM_HERE)
+#define emalloc_large(size) (ZEND_DEBUG ? emalloc(size) : _emalloc_large(size))
+#define emalloc_huge(size) (ZEND_DEBUG ? emalloc(size) : _emalloc_huge(size))
+#define efree_large(block) efree(block)
+#define efree_huge(block) efree(block)
 
 /* ---- the persistent family: C library memory that outlives requests ------------------------- */
 
@@ -268,25 +284,45 @@ ZEND_API zend_mm_heap *zend_mm_startup_ex(const zend_mm_mem_handlers *handlers, 
  * silent is for leak reports. Owner thread, or any thread once the owner is gone. Since 5.2. */
 ZEND_API void zend_mm_shutdown(zend_mm_heap *heap, int full, int silent);
 
-/* The e* family on an explicit heap of the calling thread. Since 5.2 (as _zend_mm_*). */
-ZEND_API void *zend_mm_alloc(zend_mm_heap *heap, size_t size) ZEND_MM_MALLOC_LIKE
-    ZEND_MM_ALLOC_SIZE(2);
-ZEND_API void zend_mm_free(zend_mm_heap *heap, void *block);
-ZEND_API void *zend_mm_realloc(zend_mm_heap *heap, void *block, size_t size) ZEND_MM_USE_RESULT
-    ZEND_MM_ALLOC_SIZE(3);
-ZEND_API size_t zend_mm_block_size(zend_mm_heap *heap, const void *block) ZEND_MM_USE_RESULT;
+/* The e* family on an explicit heap of the calling thread. Custom handlers are not asked.
+ * _zend_mm_realloc2 since 7.0, the others since 5.2. */
+ZEND_API void *_zend_mm_alloc(zend_mm_heap *heap, size_t size ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(2);
+ZEND_API void _zend_mm_free(zend_mm_heap *heap, void *block ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC);
+ZEND_API void *_zend_mm_realloc(zend_mm_heap *heap, void *block, size_t size ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(3);
+ZEND_API void *_zend_mm_realloc2(zend_mm_heap *heap, void *block, size_t size, size_t copy_size
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC) ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(3);
+ZEND_API size_t _zend_mm_block_size(zend_mm_heap *heap, const void *block ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_USE_RESULT;
 
 /* emalloc_aligned() on an explicit heap; the second gives NULL instead of an error. Ours. */
-ZEND_API void *zend_mm_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
-    ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(3);
-ZEND_API void *zend_mm_try_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
-    ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(3);
+ZEND_API void *_zend_mm_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(3);
+ZEND_API void *_zend_mm_try_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size
+    ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(3);
 
 /* As zend_mm_alloc and zend_mm_realloc, but NULL at the limit or out of memory. Ours. */
-ZEND_API void *zend_mm_try_alloc(zend_mm_heap *heap, size_t size) ZEND_MM_MALLOC_LIKE
-    ZEND_MM_ALLOC_SIZE(2);
-ZEND_API void *zend_mm_try_realloc(zend_mm_heap *heap, void *block, size_t size)
-    ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(3);
+ZEND_API void *_zend_mm_try_alloc(zend_mm_heap *heap, size_t size ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_MALLOC_LIKE ZEND_MM_ALLOC_SIZE(2);
+ZEND_API void *_zend_mm_try_realloc(zend_mm_heap *heap, void *block, size_t size ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC) ZEND_MM_USE_RESULT ZEND_MM_ALLOC_SIZE(3);
+
+#define zend_mm_alloc(heap, size) _zend_mm_alloc((heap), (size) ZEND_MM_HERE)
+#define zend_mm_free(heap, block) _zend_mm_free((heap), (block) ZEND_MM_HERE)
+#define zend_mm_realloc(heap, block, size) \
+    _zend_mm_realloc((heap), (block), (size) ZEND_MM_HERE)
+#define zend_mm_realloc2(heap, block, size, copy_size) \
+    _zend_mm_realloc2((heap), (block), (size), (copy_size) ZEND_MM_HERE)
+#define zend_mm_block_size(heap, block) _zend_mm_block_size((heap), (block) ZEND_MM_HERE)
+#define zend_mm_alloc_aligned(heap, alignment, size) \
+    _zend_mm_alloc_aligned((heap), (alignment), (size) ZEND_MM_HERE)
+#define zend_mm_try_alloc_aligned(heap, alignment, size) \
+    _zend_mm_try_alloc_aligned((heap), (alignment), (size) ZEND_MM_HERE)
+#define zend_mm_try_alloc(heap, size) _zend_mm_try_alloc((heap), (size) ZEND_MM_HERE)
+#define zend_mm_try_realloc(heap, block, size) \
+    _zend_mm_try_realloc((heap), (block), (size) ZEND_MM_HERE)
 
 /* Make `heap` the calling thread's heap; returns the one before. Since 5.2. */
 ZEND_API zend_mm_heap *zend_mm_set_heap(zend_mm_heap *heap TSRMLS_DC);
@@ -442,32 +478,6 @@ ZEND_API void _zend_bailout(const char *filename, unsigned int line) ZEND_MM_NOR
 #define zend_end_try() \
       } zend_bailout_leave(&zend_bailout_frame_); }
 
-/* ---- leaks --------------------------------------------------------------------------------------- */
-
-/* One leaked block; filename is NULL where it is not known. Since 5.2. */
-typedef struct zend_leak_info {
-    void *addr;
-    size_t size;                    /* bytes */
-    const char *filename;
-    const char *orig_filename;      /* NULL, or on whose behalf it was allocated */
-    uint32_t lineno, orig_lineno;
-} zend_leak_info;
-
-#define ZMSG_MEMORY_LEAK_DETECTED 4L        /* data: zend_leak_info; comes behind LOG_SCRIPT_NAME */
-#define ZMSG_MEMORY_LEAK_REPEATED 5L        /* data: unsigned long, further leaks of the same place */
-#define ZMSG_LOG_SCRIPT_NAME 6L             /* data: NULL */
-#define ZMSG_MEMORY_LEAKS_GRAND_TOTAL 7L    /* data: uint32_t, all leaks of this heap */
-
-typedef void (*zend_mm_message_handler)(long message, const void *data);
-
-/* Who is told of leaks at a request end that is not silent (with
- * ZEND_MM_DEBUG=leaks=1); NULL restores the default, which prints a heap's report on stderr in one
- * piece. Returns the one before. Any thread; it runs in the thread whose heap leaked. Since 5.2 (as
- * zend_message_dispatcher). */
-ZEND_API zend_mm_message_handler zend_mm_set_message_handler(zend_mm_message_handler handler);
-/* The name in leak reports of the calling thread's heap, at most 255 bytes of it; NULL: "-". Ours. */
-ZEND_API void zend_mm_set_script_name(const char *name);
-
 /* ---- statistics ---------------------------------------------------------------------------------- */
 
 typedef struct zend_mm_bin_stats {
@@ -535,5 +545,7 @@ ZEND_API size_t zend_mm_process_stats(zend_mm_process_statistics *process,
 #ifdef __cplusplus
 }
 #endif
+
+#include "zend_alloc_debug.h"
 
 #endif

@@ -28,6 +28,44 @@ static struct {
     bool (*statistics)(void *heap, zend_mm_heap_statistics *statistics);
 } ours;
 
+/* A library that was built with --enable-debug takes the place of each call, too. It is measured as
+ * any other; what it measures is the checks. const after bench_peer_open_ours() */
+static struct {
+    void *(*alloc)(size_t size, const char *, uint32_t, const char *, uint32_t);
+    void (*free)(void *block, const char *, uint32_t, const char *, uint32_t);
+    void *(*realloc)(void *block, size_t size, int, const char *, uint32_t, const char *, uint32_t);
+} debug_build;
+
+static void *debug_alloc(size_t size)
+{
+    return debug_build.alloc(size, __FILE__, __LINE__, NULL, 0);
+}
+
+static void debug_free(void *block)
+{
+    debug_build.free(block, __FILE__, __LINE__, NULL, 0);
+}
+
+static void *debug_realloc(void *block, size_t size, int allow_failure)
+{
+    return debug_build.realloc(block, size, allow_failure, __FILE__, __LINE__, NULL, 0);
+}
+
+static bool open_calls(void *library, bench_peer *peer)
+{
+    if (dlsym(library, "zend_debug_alloc_output") == NULL) {
+        return BENCH_FIND(library, "_emalloc", peer->alloc)
+            && BENCH_FIND(library, "_efree", peer->free)
+            && BENCH_FIND(library, "_erealloc", peer->realloc);
+    }
+    peer->alloc = debug_alloc;
+    peer->free = debug_free;
+    peer->realloc = debug_realloc;
+    return BENCH_FIND(library, "_emalloc", debug_build.alloc)
+        && BENCH_FIND(library, "_efree", debug_build.free)
+        && BENCH_FIND(library, "_erealloc", debug_build.realloc);
+}
+
 static __thread void ***tsrm_ls;
 
 static bool ours_thread_start(void)
@@ -93,15 +131,13 @@ static void read_version(void *library, bench_peer *peer)
 
 bool bench_peer_open_ours(void *library, bench_peer *peer)
 {
-    if (!BENCH_FIND(library, "_emalloc", peer->alloc)
-        || !BENCH_FIND(library, "_emalloc", ours.alloc)
-        || !BENCH_FIND(library, "_efree", peer->free)
-        || !BENCH_FIND(library, "_erealloc", peer->realloc)
+    if (!open_calls(library, peer)
         || !BENCH_FIND(library, "start_memory_manager", ours.start)
         || !BENCH_FIND(library, "shutdown_memory_manager", ours.shutdown)
         || !BENCH_FIND(library, "zend_mm_heap_stats", ours.statistics)) {
         return false;
     }
+    ours.alloc = peer->alloc;
     open_threads(library, peer);
     peer->start = ours_start;
     peer->reset = ours_reset;

@@ -1,5 +1,6 @@
 dnl TSRMALLOC_SWITCHES: turns the --enable answers into conditionals, config.h macros and flags.
-dnl ZTS is a -D, not a config.h macro: the public headers need it, and pkg-config repeats it.
+dnl ZTS and ZEND_DEBUG are a -D, not config.h macros: the public headers need them, and pkg-config
+dnl repeats them.
 AC_DEFUN([TSRMALLOC_SWITCHES], [
 ZTS_CPPFLAGS=
 SANITIZE_CPPFLAGS=
@@ -8,10 +9,10 @@ AS_IF([test "x$enable_zts" != xno], [
     ZTS_CPPFLAGS=-DZTS
 ])
 
-tsrmalloc_debug=0
+DEBUG_CPPFLAGS=
 AS_IF([test "x$enable_debug" != xno], [
     enable_debug=yes
-    tsrmalloc_debug=1
+    DEBUG_CPPFLAGS=-DZEND_DEBUG=1
 ])
 
 tsrmalloc_asan=0
@@ -36,7 +37,6 @@ AS_IF([test "x$enable_free_checks" != xno], [tsrmalloc_free_checks=1], [tsrmallo
 
 AC_DEFINE_UNQUOTED([ZEND_MM_FREE_CHECKS], [$tsrmalloc_free_checks],
     [1: the hot path checks small blocks for misuse, see alloc/checks.h])
-AC_DEFINE_UNQUOTED([ZEND_DEBUG], [$tsrmalloc_debug], [1: validators and assertions are on])
 AC_DEFINE_UNQUOTED([TSRMALLOC_SANITIZE_ADDRESS], [$tsrmalloc_asan],
     [1: built with AddressSanitizer])
 AC_DEFINE_UNQUOTED([TSRMALLOC_SANITIZE_THREAD], [$tsrmalloc_tsan],
@@ -52,6 +52,7 @@ AM_CONDITIONAL([PHP_DROP_IN],
 AM_CONDITIONAL([SANITIZE_ANY], [test -n "$SANITIZE_CFLAGS"])
 
 AC_SUBST([ZTS_CPPFLAGS])
+AC_SUBST([DEBUG_CPPFLAGS])
 AC_SUBST([SANITIZE_CPPFLAGS])
 AC_SUBST([SANITIZE_CFLAGS])
 AC_SUBST([enable_sanitize])

@@ -158,6 +158,8 @@ UNIT_TESTS += \
 	tests/unit/block_table \
 	tests/unit/tracked \
 	tests/unit/debug \
+	tests/unit/debug_build \
+	tests/unit/debug_check \
 	tests/unit/leaks \
 	tests/unit/hardened
 tests_unit_block_table_SOURCES = tests/unit/block_table.c tests/support/random.h
@@ -166,13 +168,25 @@ tests_unit_tracked_SOURCES = tests/unit/tracked.c tests/unit/alloc_support.h
 tests_unit_tracked_LDADD = $(UNIT_LDADD)
 tests_unit_debug_SOURCES = tests/unit/debug.c tests/unit/alloc_support.h
 tests_unit_debug_LDADD = $(UNIT_LDADD)
-tests_unit_leaks_SOURCES = tests/unit/leaks.c tests/unit/alloc_support.h
+tests_unit_debug_build_SOURCES = tests/unit/debug_build.c tests/unit/alloc_support.h \
+	tests/unit/capture.h
+tests_unit_debug_build_LDADD = $(UNIT_LDADD)
+tests_unit_debug_check_SOURCES = tests/unit/debug_check.c tests/unit/alloc_support.h \
+	tests/unit/capture.h
+tests_unit_debug_check_LDADD = $(UNIT_LDADD)
+tests_unit_leaks_SOURCES = tests/unit/leaks.c tests/unit/alloc_support.h tests/unit/capture.h
 tests_unit_leaks_LDADD = $(UNIT_LDADD)
 tests_unit_hardened_SOURCES = tests/unit/hardened.c tests/unit/alloc_support.h \
 	tests/support/random.h
 tests_unit_hardened_LDADD = $(UNIT_LDADD)
 
-PLAIN_TESTS += tests/death/debug tests/death/hardened tests/death/tracked
+PLAIN_TESTS += tests/death/debug tests/death/debug_build tests/death/hardened tests/death/tracked \
+	tests/stress/debug_threads
+tests_death_debug_build_SOURCES = tests/death/debug_build.c tests/death/death.h
+tests_death_debug_build_LDADD = $(PLAIN_LDADD)
+tests_stress_debug_threads_SOURCES = tests/stress/debug_threads.c tests/support/child.h \
+	$(alloc_stress_support)
+tests_stress_debug_threads_LDADD = $(PLAIN_LDADD)
 tests_death_tracked_SOURCES = tests/death/tracked.c tests/death/death.h
 tests_death_tracked_LDADD = $(PLAIN_LDADD)
 tests_death_debug_SOURCES = tests/death/debug.c tests/death/death.h

@@ -63,7 +63,7 @@ static inline void touch(void *block, size_t size, uint32_t id)
 static inline void plain_alloc(trace_runner *run, const trace_op *op, size_t size)
 {
     run->current = op;
-    void *block = _emalloc(size);
+    void *block = _emalloc(size ZEND_MM_HERE);
     run->blocks[op->id] = block;
     touch(block, size, op->id);
 }
@@ -71,7 +71,7 @@ static inline void plain_alloc(trace_runner *run, const trace_op *op, size_t siz
 static inline void plain_realloc(trace_runner *run, const trace_op *op, size_t size)
 {
     run->current = op;
-    void *block = _erealloc(run->blocks[op->id], size, 0);
+    void *block = _erealloc(run->blocks[op->id], size, 0 ZEND_MM_HERE);
     run->blocks[op->id] = block;
     touch(block, size, op->id);
 }
@@ -85,7 +85,7 @@ static void run_plain(trace_runner *run, const trace_op *op)
             plain_alloc(run, op, op->size);
             break;
         case TRACE_FREE:
-            _efree(run->blocks[op->id]);
+            _efree(run->blocks[op->id] ZEND_MM_HERE);
             break;
         case TRACE_REALLOC:
             plain_realloc(run, op, op->size);
@@ -191,7 +191,7 @@ static bool occupy(trace_runner *run, const trace_op *op, tracked_block *block)
 static bool tracked_alloc(trace_runner *run, const trace_op *op, size_t size)
 {
     tracked_block *block = &run->tracked[op->id];
-    block->address = _emalloc(size);
+    block->address = _emalloc(size ZEND_MM_HERE);
     block->size = size;
     return occupy(run, op, block);
 }
@@ -203,7 +203,7 @@ static bool tracked_realloc(trace_runner *run, const trace_op *op, size_t size)
     if (run->check_content && !check_content(run, op, block, block->size)) {
         return false;
     }
-    block->address = _erealloc(block->address, size, 0);
+    block->address = _erealloc(block->address, size, 0 ZEND_MM_HERE);
     block->size = size;
     if (run->check_content && !check_content(run, op, block, kept)) {
         return false;
@@ -217,7 +217,7 @@ static bool tracked_free(trace_runner *run, const trace_op *op)
     if (run->check_content && !check_content(run, op, block, block->size)) {
         return false;
     }
-    _efree(block->address);
+    _efree(block->address ZEND_MM_HERE);
     block->address = NULL;
     return true;
 }
@@ -364,7 +364,7 @@ static bool end_request(void *runner)
     }
     for (size_t id = 0; id < run->program->id_count; id++) {
         if (run->free_live) {
-            _efree(run->tracked[id].address);
+            _efree(run->tracked[id].address ZEND_MM_HERE);
         }
         run->tracked[id].address = NULL;
     }

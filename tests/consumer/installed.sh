@@ -48,7 +48,11 @@ has_zts_flag() { case " $cflags " in *" -DZTS "*) echo yes ;; *) echo no ;; esac
 check "pkg-config gives -DZTS exactly when the library was built so" \
     test "$(has_zts_flag)" = "$TSRMALLOC_ZTS"
 
-for header in tsrm.h zend_alloc.h sapi.h; do
+has_debug_flag() { case " $cflags " in *" -DZEND_DEBUG=1 "*) echo yes ;; *) echo no ;; esac; }
+check "pkg-config gives -DZEND_DEBUG=1 exactly when the library was built with --enable-debug" \
+    test "$(has_debug_flag)" = "$TSRMALLOC_DEBUG"
+
+for header in tsrm.h zend_alloc.h zend_alloc_debug.h zend_file_line.h sapi.h; do
     printf '#include <tsrmalloc/%s>\nint main(void) { return 0; }\n' "$header" >"$work/alone.c"
     # shellcheck disable=SC2086
     check "<tsrmalloc/$header> compiles on its own" compile "$work/alone" "$work/alone.c" $libs
@@ -68,6 +72,18 @@ if [ -n "$so_file" ]; then
     # shellcheck disable=SC2086
     check "a consumer builds from pkg-config flags" compile "$work/consumer" "$consumer" $libs
     check "the consumer runs on the installed library" run_installed "$work/consumer"
+    # The consumer leaves 100 bytes when it is asked to; the line is marked in its source.
+    leak_line=$(grep -n 'leaked on purpose' "$consumer" | cut -d: -f1)
+    leak_is_located() {
+        run_installed env -u ZEND_MM_DEBUG "$work/consumer" leak 2>&1 |
+            grep "^$consumer($leak_line) :  Freeing 0x[0-9a-f]* (100 bytes), script=-\$"
+    }
+    leak_is_silent() { [ -z "$(run_installed env -u ZEND_MM_DEBUG "$work/consumer" leak 2>&1)" ]; }
+    if [ "$TSRMALLOC_DEBUG" = yes ]; then
+        check "a consumer's leak is reported with the consumer's file and line" leak_is_located
+    else
+        check "a consumer's leak is not reported by a library that is no debug build" leak_is_silent
+    fi
 else
     check_skip "a consumer runs on the installed shared library" "configured with --disable-shared"
 fi

@@ -19,7 +19,7 @@ static void *volatile popped;
 
 static void pop(size_t size)
 {
-    popped = _emalloc(size);
+    popped = _emalloc(size ZEND_MM_HERE);
 }
 
 static void overwrite_and_use(void *arg)

@@ -10,6 +10,7 @@
  * Tests       itself; part of `make check`, also under ThreadSanitizer. */
 #include "config.h"
 
+#include "alloc/zend_file_line.h"
 #include "tests/support/check.h"
 
 #include <dlfcn.h>
@@ -34,11 +35,16 @@
 #define BLOCK_COUNT 512
 #define ROUND_COUNT 20
 
+typedef void *emalloc_function(size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC);
+typedef void efree_function(void *block ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC);
+typedef void *erealloc_function(void *block, size_t size, int allow_failure ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC);
+
 typedef struct library {
     void *handle;                                           /* main thread only */
-    void *(*emalloc)(size_t size);                          /* const once the gate is open */
-    void (*efree)(void *block);                             /* const once the gate is open */
-    void *(*erealloc)(void *block, size_t size, int allow_failure); /* as above */
+    emalloc_function *emalloc;                              /* const once the gate is open */
+    efree_function *efree;                                  /* const once the gate is open */
+    erealloc_function *erealloc;                            /* const once the gate is open */
     void (*start_memory_manager)(STARTUP_PARAMETERS);       /* main thread only */
     void (*shutdown_memory_manager)(SHUTDOWN_PARAMETERS);   /* const once the gate is open */
 #ifdef ZTS
@@ -106,20 +112,20 @@ static void request_run(unsigned round)
 {
     static const size_t sizes[] = {0, 1, 24, 100, 3000, 5000, 70000};
     unsigned char *blocks[BLOCK_COUNT];
-    unsigned char *huge = lib.emalloc((size_t)3 << 20);
+    unsigned char *huge = lib.emalloc((size_t)3 << 20 ZEND_MM_HERE);
 
     for (size_t i = 0; i < BLOCK_COUNT; i++) {
         size_t size = sizes[(i + round) % 7];
-        blocks[i] = lib.emalloc(size);
+        blocks[i] = lib.emalloc(size ZEND_MM_HERE);
         memset(blocks[i], (int)(i & 0xff), size);
     }
     for (size_t i = 0; i < BLOCK_COUNT; i += 2) {
         size_t size = sizes[(i + round) % 7];
-        blocks[i] = lib.erealloc(blocks[i], size + 100, 0);
+        blocks[i] = lib.erealloc(blocks[i], size + 100, 0 ZEND_MM_HERE);
         CHECK(block_is_filled(blocks[i], size, (unsigned char)(i & 0xff)));
-        lib.efree(blocks[i]);
+        lib.efree(blocks[i] ZEND_MM_HERE);
     }
-    lib.efree(huge);
+    lib.efree(huge ZEND_MM_HERE);
 }
 
 static void *worker_main(void *argument)
@@ -161,9 +167,9 @@ static bool library_open(const char *path)
         printf("%s\n", dlerror());
         return false;
     }
-    lib.emalloc = (void *(*)(size_t))symbol("_emalloc");
-    lib.efree = (void (*)(void *))symbol("_efree");
-    lib.erealloc = (void *(*)(void *, size_t, int))symbol("_erealloc");
+    lib.emalloc = (emalloc_function *)symbol("_emalloc");
+    lib.efree = (efree_function *)symbol("_efree");
+    lib.erealloc = (erealloc_function *)symbol("_erealloc");
     lib.start_memory_manager = (void (*)(STARTUP_PARAMETERS))symbol("start_memory_manager");
     lib.shutdown_memory_manager =
         (void (*)(SHUTDOWN_PARAMETERS))symbol("shutdown_memory_manager");
@@ -190,9 +196,9 @@ static void library_start(void)
 #else
     lib.start_memory_manager();
 #endif
-    void *block = lib.emalloc(24);
+    void *block = lib.emalloc(24 ZEND_MM_HERE);
     CHECK(block != NULL);
-    lib.efree(block);
+    lib.efree(block ZEND_MM_HERE);
 }
 
 static void library_shutdown(void)

@@ -91,12 +91,13 @@ fi
 cat >"$work/wrong.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <stddef.h>
-void *_ecalloc(size_t count, size_t size)
+#include <zend_file_line.h>
+void *_ecalloc(size_t count, size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
     static __thread int calls;
-    void *(*right)(size_t, size_t) = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, "_ecalloc");
-    char *block = right(count, size);
+    void *(*right)(size_t, size_t ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC);
+    *(void **)&right = dlsym(RTLD_NEXT, "_ecalloc");
+    char *block = right(count, size ZEND_FILE_LINE_RELAY_CC ZEND_FILE_LINE_ORIG_RELAY_CC);
     if (++calls > 100 && size > 10) {
         block[size - 1] = 1;
     }
@@ -115,8 +116,11 @@ if [ -z "$TSRMALLOC_SO" ] || [ ! -x "$abs_top_builddir/.libs/tsrmalloc-stress" ]
 elif [ "$TSRMALLOC_SANITIZE" != no ]; then
     check_skip "$sentence" "a sanitizer's library must be the first that is loaded"
 else
+    debug=0
+    [ "$TSRMALLOC_DEBUG" = no ] || debug=1
     # shellcheck disable=SC2086
-    $CC -shared -fPIC "$work/wrong.c" -o "$work/wrong.so" -ldl
+    $CC -shared -fPIC -I"$abs_top_srcdir/alloc" -DZEND_DEBUG="$debug" "$work/wrong.c" \
+        -o "$work/wrong.so" -ldl
     # One thread: which of several comes first is a matter of time.
     again() {
         found -t 1 --mode request -d 20 -s 1 && err 'ecalloc gave bytes' || return 1

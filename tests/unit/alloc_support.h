@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alloc/debug.h"
+#include "alloc/globals.h"
 #include "alloc/heap.h"
 #include "alloc/os.h"
 
@@ -58,6 +60,23 @@ static inline void begin_memory_manager(void)
 #endif
     TSRMLS_FETCH();
     start_memory_manager(TSRMLS_C);
+}
+
+/* In a debug build each heap remembers its blocks; after this it does not. It has none yet. */
+static inline void make_plain(zend_mm_heap *heap)
+{
+    if (heap->debug != NULL) {
+        zend_mm_debug_end(heap, true);
+        heap->has_padding = false;
+        zend_mm_update_entrance(heap);
+    }
+}
+
+/* What a thread's hot heap is while `heap` is its heap and no mode was asked for: in a debug build
+ * every heap sees its calls. */
+static inline const zend_mm_heap *hot_heap_of(const zend_mm_heap *heap)
+{
+    return ZEND_DEBUG ? &zend_mm_dispatch_heap : heap;
 }
 
 static inline size_t usage(int real)

@@ -121,8 +121,8 @@ Test(api, every_constant_size_function_uses_the_bin_of_its_size)
         cr_assert_eq(zend_mem_block_size(block), (size_t)slot_size); \
         memset(block, 1, slot_size); \
         _efree_##slot_size(block); \
-        cr_assert_eq(number_of(_emalloc(unknown(slot_size))), address); \
-        _efree((void *)address); \
+        cr_assert_eq(number_of(_emalloc(unknown(slot_size) ZEND_MM_HERE)), address); \
+        _efree((void *)address ZEND_MM_HERE); \
         cr_assert_eq(number_of(_emalloc_##slot_size()), address); \
         _efree_##slot_size((void *)address); \
     }
@@ -136,7 +136,7 @@ Test(api, the_inline_choosers_agree_with_emalloc_for_every_size)
 {
     for (size_t size = 0; size <= 5000; size++) {
         void *block = zend_mm_emalloc_constant(size);
-        void *other = _emalloc(unknown(size));
+        void *other = _emalloc(unknown(size) ZEND_MM_HERE);
         cr_assert_eq(zend_mem_block_size(block), zend_mem_block_size(other), "size %zu", size);
         zend_mm_efree_constant(block, size);
         zend_mm_efree_constant(other, size);

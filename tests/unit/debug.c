@@ -188,6 +188,7 @@ Test(debug, a_debugged_heap_frees_a_block_of_another_heap)
 {
     unsetenv("ZEND_MM_DEBUG");
     zend_mm_heap *plain = zend_mm_startup();
+    make_plain(plain);
     cr_assert_null(plain->debug);
     efree(zend_mm_alloc(plain, 100));
     cr_assert_eq(zend_mm_heap_size(plain), 112u);

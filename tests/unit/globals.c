@@ -13,7 +13,7 @@ static bool bails_out_of_emalloc(size_t size)
     volatile bool bailed_out = false;
     void *volatile block = NULL;
     zend_try {
-        block = _emalloc(size);
+        block = _emalloc(size ZEND_MM_HERE);
     } zend_catch {
         bailed_out = true;
     } zend_end_try();
@@ -67,10 +67,10 @@ Test(globals, the_start_makes_a_heap_and_the_first_allocation_caches_it)
     zend_mm_heap *heap = zend_mm_get_heap();
     cr_assert_not_null(heap);
     cr_assert(is_zend_mm());
-    cr_assert_eq(zend_mm_hot_heap, heap);
+    cr_assert_eq(zend_mm_hot_heap, hot_heap_of(heap));
     cr_assert_eq(zend_mm_current_heap, heap);
     efree(emalloc(unknown(100)));
-    cr_assert_eq(zend_mm_hot_heap, heap);
+    cr_assert_eq(zend_mm_hot_heap, hot_heap_of(heap));
 }
 
 #ifdef ZTS
@@ -185,7 +185,7 @@ Test(globals, set_heap_changes_where_blocks_come_from_and_returns_the_one_before
     zend_mm_heap *own = zend_mm_get_heap(), *other = new_counted_heap(2 * MIB, 0, 0);
     cr_assert_eq(set_heap(other), own);
     cr_assert_eq(zend_mm_get_heap(), other);
-    cr_assert_eq(zend_mm_hot_heap, other);
+    cr_assert_eq(zend_mm_hot_heap, hot_heap_of(other));
     void *block = emalloc(unknown(100));
     cr_assert_eq(zend_mm_owner_of(block), other->index);
     cr_assert(is_zend_ptr(block));

@@ -2,10 +2,10 @@
 #include "config.h"
 
 #include <criterion/criterion.h>
-#include <unistd.h>
 
 #include "alloc/debug.h"
 #include "tests/unit/alloc_support.h"
+#include "tests/unit/capture.h"
 
 static void begin(void)
 {
@@ -19,27 +19,6 @@ static void end_loudly(void)
 {
     TSRMLS_FETCH();
     shutdown_memory_manager(0, 0 TSRMLS_CC);
-}
-
-static char text[65536];
-
-/* What `body` writes on stderr. */
-static const char *capture(void (*body)(void))
-{
-    char name[] = "/tmp/tsrmalloc-leaks-XXXXXX";
-    int file = mkstemp(name), saved = dup(STDERR_FILENO);
-    cr_assert(file >= 0 && saved >= 0);
-    (void)unlink(name);
-    fflush(stderr);
-    (void)dup2(file, STDERR_FILENO);
-    body();
-    fflush(stderr);
-    (void)dup2(saved, STDERR_FILENO);
-    ssize_t got = pread(file, text, sizeof text - 1, 0);
-    text[got > 0 ? got : 0] = '\0';
-    close(file);
-    close(saved);
-    return text;
 }
 
 /* Skip the line `[Day Mon DD HH:MM:SS YYYY]  Script:  'NAME'`. */

@@ -17,9 +17,9 @@ static void begin(void)
     static const zend_mm_debug_settings settings = { .poison_alloc = ZEND_MM_NO_POISON,
         .poison_free = ZEND_MM_NO_POISON, .uses_shadow = true };
     heap = new_counted_heap(ZEND_MM_SEGMENT_SIZE, ZEND_MM_DEFAULT_RESERVE_SIZE, 0);
-    if (heap == NULL || !zend_mm_debug_start(heap, &settings)) {
-        abort();
-    }
+    cr_assert_not_null(heap);
+    make_plain(heap);
+    cr_assert(zend_mm_debug_start(heap, &settings));
     zend_mm_update_entrance(heap);
 }
 
@@ -141,6 +141,7 @@ Test(shadow_off, without_a_tool_a_heap_is_plain, .timeout = 60)
     setenv("ZEND_MM_REDZONES", "0", 1);
     begin_memory_manager();
     cr_assert_not_null(emalloc(unknown(100)));
-    cr_assert_null(zend_mm_get_heap()->debug);
-    cr_assert_eq(zend_mm_hot_heap, zend_mm_get_heap());
+    cr_assert_not(zend_mm_get_heap()->hides_memory);
+    cr_assert_eq(zend_mm_get_heap()->debug != NULL, ZEND_DEBUG);
+    cr_assert_eq(zend_mm_hot_heap, hot_heap_of(zend_mm_get_heap()));
 }

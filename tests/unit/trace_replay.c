@@ -38,13 +38,17 @@ static void *give(void)
     return fake.blocks + (fake.given_count - 1) * 128 + fake.misalign;
 }
 
-void *_emalloc(size_t size)
+/* The places that a debug build passes are of no use here. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+void *_emalloc(size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
     cr_assert(size <= 64);
     return give();
 }
 
-void *_erealloc(void *block, size_t size, int allow_failure)
+void *_erealloc(void *block, size_t size, int allow_failure ZEND_FILE_LINE_DC
+    ZEND_FILE_LINE_ORIG_DC)
 {
     cr_assert(size <= 64 && allow_failure == 0);
     void *moved = give();
@@ -54,7 +58,7 @@ void *_erealloc(void *block, size_t size, int allow_failure)
     return moved;
 }
 
-void _efree(void *block)
+void _efree(void *block ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
     fake.freed_count += block != NULL;
 }
