@@ -8,6 +8,8 @@
  */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "alloc/checks.h"
 #include "alloc/dispatch.h"
 #include "alloc/globals.h"
@@ -190,13 +192,23 @@ static void free_huge(zend_mm_heap *heap, void *block)
     zend_mm_heap_huge_free(heap, block);
 }
 
+/* Both threads are named: the one that made or last used the block's heap, and the caller. */
+static void panic_not_ours(const zend_mm_heap *owner_heap, const void *block)
+{
+    char what[80];
+    snprintf(what, sizeof what, "free of a block of another thread's heap (of thread %llu)",
+        (unsigned long long)atomic_load_explicit(&owner_heap->snapshot.thread,
+            memory_order_relaxed));
+    zend_mm_panic(what, block, ZEND_MM_NO_BIN);
+}
+
 /* The block's heap frees it in its own time; until then the block's first word is a list link. */
 static void free_remote(zend_mm_heap *heap, uint16_t owner, void *block)
 {
     zend_mm_heap *owner_heap = zend_mm_registry_heap(zend_mm_owner_index(owner));
     (void)heap;
     if (zend_mm_remote_free_policy == ZEND_MM_REMOTE_FREE_PANIC || owner_heap->internal) {
-        zend_mm_panic("free of a block of another thread's heap", block, ZEND_MM_NO_BIN);
+        panic_not_ours(owner_heap, block);
     }
     if ((owner & ZEND_MM_OWNER_HUGE) != 0 && !owner_heap->has_padding
             && ((uintptr_t)block & ZEND_MM_SEGMENT_MASK) != 0) {
