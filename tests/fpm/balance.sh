@@ -1,6 +1,6 @@
 #!/bin/sh
-# balance: nginx in front of two servers, as in docs/deployment.md: one of them is stopped and started
-# again under load, and no request fails.
+# balance: nginx in front of two servers, as in docs/deployment.md: one of them is stopped and
+# started again under load, and no request fails.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
@@ -39,7 +39,9 @@ run_load() {
 }
 served() { [ "$(wc -l <"$work/codes")" -ge "$1" ]; }
 all_good() {
-    [ "$(grep -cx 200 "$work/codes")" -eq "$requests" ] || { sort "$work/codes" | uniq -c; return 1; }
+    [ "$(grep -cx 200 "$work/codes")" -eq "$requests" ] && return
+    sort "$work/codes" | uniq -c
+    return 1
 }
 all_right() {
     for number in $(seq "$requests"); do

@@ -17,8 +17,10 @@ finds() {
 }
 socket=$work/www.sock
 echo=$work/root/echo.lua
-check "3000 pings on kept connections, 16 clients" ask -n 3000 -c 16 -k --expect pong "$socket" /ping
-check "1000 pings on new connections, 16 clients" ask -n 1000 -c 16 --expect pong "$socket" /ping
+check "3000 pings on kept connections, 16 clients" ask -n 3000 -c 16 -k --expect pong \
+    "$socket" /ping
+check "1000 pings on new connections, 16 clients" ask -n 1000 -c 16 --expect pong \
+    "$socket" /ping
 check "1000 pages on kept connections" ask -n 1000 -c 8 -k -s "$echo" "$socket" '/echo.lua?a=1'
 check "200 bodies of 100,000 bytes" ask -n 200 -c 4 -k -b 100000 -s "$echo" \
     --expect 'method POST

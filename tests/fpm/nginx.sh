@@ -39,7 +39,9 @@ start_fpm www && start_nginx web || exit 1
 head -c 3000000 /dev/urandom >"$work/body"
 
 body_is() { [ "$(get web "$1")" = "$2" ] || { get web "$1" -i; return 1; }; }
-status_is() { [ "$(get web "$1" -o "$work/page" -w '%{http_code}')" = "$2" ] || { get web "$1" -i; return 1; }; }
+status_is() {
+    [ "$(get web "$1" -o "$work/page" -w '%{http_code}')" = "$2" ] || { get web "$1" -i; return 1; }
+}
 comes_back() { get web "$1" --data-binary "@$work/body" | cmp - "$work/body"; }
 head_only() {
     get web /echo.lua -I >"$work/head" && grep -q '^HTTP/1.1 200' "$work/head" &&
@@ -55,7 +57,8 @@ many_pages() {
     mkdir -p "$work/pages"
     (cd "$work/pages" && get web "$1echo.lua?n=[1-300]" -Z --parallel-max 8 -o 'page#1') || return 1
     for number in $(seq 300); do
-        printf 'method GET\nget n=%d\nbody 0\n' "$number" | cmp - "$work/pages/page$number" || return 1
+        printf 'method GET\nget n=%d\nbody 0\n' "$number" |
+            cmp - "$work/pages/page$number" || return 1
     done
 }
 logged() { grep -qxF "$1" "$work/access.log" || { tail "$work/access.log"; return 1; }; }

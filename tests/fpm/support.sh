@@ -54,8 +54,8 @@ eventually() {
     return 1
 }
 
-# start NAME COMMAND...: in the background. Its end is noted in a file, since `check` runs commands in
-# a subshell, which cannot wait for it; for the same reason programs are not started inside `check`.
+# start NAME COMMAND...: in the background. Its end is noted in a file, since `check` runs commands
+# in a subshell, which cannot wait for it; nor are programs started inside `check`.
 start() {
     started_name=$1
     shift
@@ -100,7 +100,9 @@ start_fpm() {
     fpm_name=$1
     shift
     start "$fpm_name" "$fpm" "$@"
-    eventually is_ready "$fpm_name" || { cat "$work/$fpm_name.out" "$work/$fpm_name.log"; return 1; }
+    eventually is_ready "$fpm_name" && return
+    cat "$work/$fpm_name.out" "$work/$fpm_name.log"
+    return 1
 }
 
 # The test's $work/NAME.nginx has what stands inside http { }.
