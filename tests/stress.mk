@@ -13,6 +13,15 @@ SCRIPT_TESTS += tests/stress/tool.sh
 LONG_TESTS += tests/stress/tool_long.sh
 EXTRA_DIST += tests/stress/tool_long.sh
 
+PLAIN_TESTS += tests/stress/flat
+tests_stress_flat_SOURCES = tests/stress/flat.c
+tests_stress_flat_LDADD = $(PLAIN_LDADD)
+
+# FLAT_PART: see there.
+LONG_TESTS += tests/stress/flat_long.sh
+EXTRA_DIST += tests/stress/flat_long.sh
+long_test_needs += tests/stress/flat
+
 # ---- every call to the system fails once ----
 
 PLAIN_TESTS += tests/fault/syscall_sweep
@@ -54,3 +63,7 @@ tests_stress_malloc_program_LDADD =
 SCRIPT_TESTS += tests/stress/third_party.sh
 EXTRA_DIST += tests/stress/third_party/commands.awk tests/stress/third_party/json_work.py \
     tests/stress/third_party/tables.lua tests/stress/third_party/threads_work.py
+
+LONG_TESTS += tests/stress/third_party_long.sh
+EXTRA_DIST += tests/stress/third_party_long.sh
+long_test_needs += tests/support/malloc_shim.la
