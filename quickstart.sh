@@ -27,6 +27,8 @@ check_packages="valgrind libphp8.2-embed php8.2-dev"
 # The clients of tsrmalloc-fpm in its tests, and what reads its status page.
 check_packages="$check_packages nginx-light lighttpd apache2-bin libfcgi-bin curl chromium jq"
 check_packages="$check_packages libxml2-utils prometheus"
+# The programs that run on our heaps in tests/stress/third_party.sh.
+check_packages="$check_packages redis-server redis-tools stress-ng xz-utils zstd lua5.4 python3"
 # What bench measures against, and what draws its pictures. It runs without, and says so.
 bench_packages="libphp8.2-embed libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 gnuplot-nox"
 # The compiler for Windows, and what runs its programs.
