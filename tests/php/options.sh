@@ -36,7 +36,7 @@ unset TSRMALLOC_STATS
 for name in trace.zmt.gz trace.zmt; do
     TSRMALLOC_RECORD=$work/$name
     export TSRMALLOC_RECORD
-    same "TSRMALLOC_RECORD=$name: the program prints the same" "$scripts/values.php"
+    same "TSRMALLOC_RECORD=$name: the program prints the same" "$scripts/fibers.php"
     check "the trace replays, every block checked" replays "$work/$name"
     check "it has the one request" requests_are "$work/$name" 1
     check "nothing else is left" [ ! -e "$work/$name.tmp" ]

@@ -1,0 +1,79 @@
+#!/bin/sh
+# zts_build: builds a ZTS PHP from Debian's php8.2 source package, outside this tree, and keeps it.
+# Prints the directory: src/ (the build), stock/ (libphp.so and php as PHP makes them).
+#
+# Environment: TSRMALLOC_CACHE (default: tsrmalloc/ in $XDG_CACHE_HOME or ~/.cache). As root or with
+# sudo it installs what the build needs. The newest version that the archive still gives is taken:
+# a security update's source may be gone when the next one has come.
+set -eu
+
+cache=${TSRMALLOC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsrmalloc}/php-zts
+as_root=
+[ "$(id -u)" -eq 0 ] || as_root=sudo
+
+if [ -f "$cache/stock/complete" ]; then
+    echo "$cache"
+    exit
+fi
+
+say() { echo "zts_build: $*" >&2; }
+fail() {
+    say "$*"
+    exit 1
+}
+
+# A list of sources of its own: the system's stays as it is.
+apt() {
+    tool=$1
+    shift
+    "$tool" -q -o "Dir::Etc::SourceList=$cache/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+        -o "Dir::State::Lists=$cache/apt/lists" -o "Dir::Cache=$cache/apt/cache" \
+        -o APT::Sandbox::User= "$@"
+}
+
+fetch_source() {
+    mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial" "$cache/download"
+    key=/usr/share/keyrings/debian-archive-keyring.gpg
+    cat >"$cache/apt/sources.list" <<LIST
+deb-src [signed-by=$key] http://deb.debian.org/debian bookworm main
+deb-src [signed-by=$key] http://deb.debian.org/debian-security bookworm-security main
+LIST
+    apt apt-get update >&2 || fail "no list of source packages"
+    versions=$(apt apt-cache showsrc php8.2 | sed -n 's/^Version: //p' | sort -rV)
+    for version in $versions; do
+        say "fetching php8.2 $version"
+        if (cd "$cache/download" && apt apt-get source --download-only "php8.2=$version" >&2); then
+            return
+        fi
+    done
+    fail "none of the versions can be fetched: $versions"
+}
+
+install_tools() {
+    missing=
+    for package in dpkg-dev make gcc libc6-dev pkg-config re2c bison; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            missing="$missing $package"
+    done
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+        -o Dpkg::Use-Pty=0 install --no-install-recommends $missing >&2
+}
+
+build() {
+    rm -rf "$cache/src"
+    dpkg-source --no-check -x "$(find "$cache/download" -name '*.dsc' | sort -V | tail -n 1)" \
+        "$cache/src" >"$cache/build.log" 2>&1 || fail "see $cache/build.log"
+    say "building in $cache/src"
+    (cd "$cache/src" && ./configure --disable-all --enable-zts --enable-embed=shared &&
+        make -j"$(nproc)") >>"$cache/build.log" 2>&1 || fail "see $cache/build.log"
+}
+
+install_tools
+[ -n "$(find "$cache/download" -name '*.dsc' 2>/dev/null)" ] || fetch_source
+build
+mkdir -p "$cache/stock"
+cp "$cache/src/libs/libphp.so" "$cache/src/sapi/cli/php" "$cache/src/Zend/zend_alloc.o" "$cache/stock/"
+cp "$cache/src/Zend/.libs/zend_alloc.o" "$cache/stock/zend_alloc_pic.o"
+touch "$cache/stock/complete"
+echo "$cache"
