@@ -207,5 +207,5 @@ tests_unit_live_bits_SOURCES = tests/unit/live_bits.c tests/unit/alloc_support.h
 tests_unit_live_bits_LDADD = $(UNIT_LDADD)
 tests_unit_shadow_SOURCES = tests/unit/shadow.c tests/unit/alloc_support.h
 tests_unit_shadow_LDADD = $(UNIT_LDADD)
-SCRIPT_TESTS += tests/shadow/tools.sh
+SCRIPT_TESTS += tests/shadow/tools.sh tests/shadow/suite.sh
 dist_noinst_DATA += tests/shadow/program.c

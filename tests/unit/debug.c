@@ -206,3 +206,10 @@ Test(debug, a_short_block_that_another_thread_frees_is_not_damaged)
     }
     cr_assert_eq(zend_mm_heap_size(heap), 0u);
 }
+
+Test(debug, freeing_null_does_nothing)
+{
+    efree(NULL);
+    zend_mm_free(zend_mm_get_heap(), NULL);
+    cr_assert_eq(zend_mm_heap_size(zend_mm_get_heap()), 0u);
+}
