@@ -4,7 +4,7 @@
  * Invariants  what was got and not given back is counted by process_limit, at every moment.
  * Failure     NULL: the storage has nothing, or (heap->is_refused_by_process) the process's limit no
  *             room.
- * Tests       tests/unit/process_limit.c, tests/unit/huge_pages.c, tests/fault/heap_fault.c
+ * Tests       tests/unit/process_limit.c, tests/unit/tracked.c, tests/fault/heap_fault.c
  */
 #include "config.h"
 

@@ -209,3 +209,7 @@ tests_unit_shadow_SOURCES = tests/unit/shadow.c tests/unit/alloc_support.h
 tests_unit_shadow_LDADD = $(UNIT_LDADD)
 SCRIPT_TESTS += tests/shadow/tools.sh tests/shadow/suite.sh
 dist_noinst_DATA += tests/shadow/program.c
+
+# ---- what the documents say ----
+
+SCRIPT_TESTS += tests/docs/compatibility.sh
