@@ -1,7 +1,7 @@
 /* conf.h: the configuration of tsrmalloc-fpm, in php-fpm's syntax and with its names.
  *
- * Life       fpm_conf_new -> fpm_conf_load (files, defaults, checks) -> used read-only by any thread
- *            -> fpm_conf_free when nothing that runs under it is left. A reload makes a second one.
+ * Life       fpm_conf_new -> fpm_conf_load (files, defaults, checks) -> used read-only by any
+ *            thread -> fpm_conf_free when nothing runs under it. A reload makes a second one.
  * Errors     go to the log, with file, line, value and what was expected.
  */
 #ifndef TSRMALLOC_FPM_CONF_H
@@ -26,7 +26,12 @@ enum {
 enum { FPM_CONF_UNSET = INT_MIN };      /* a number that the files do not give */
 enum { FPM_CONF_POST_MAX_SIZE = 8 * 1024 * 1024 };     /* PHP's default */
 
-typedef enum fpm_pm_style { FPM_PM_UNSET, FPM_PM_STATIC, FPM_PM_DYNAMIC, FPM_PM_ONDEMAND } fpm_pm_style;
+typedef enum fpm_pm_style {
+    FPM_PM_UNSET,
+    FPM_PM_STATIC,
+    FPM_PM_DYNAMIC,
+    FPM_PM_ONDEMAND,
+} fpm_pm_style;
 
 /* "static", "dynamic", "ondemand"; "undefined". */
 const char *fpm_pm_style_name(fpm_pm_style style);

@@ -1,7 +1,7 @@
 /* connection.h: one client's connection, and reading and writing with deadlines.
  *
- * A connection is held by one worker, or parked (lot.h). Its input is in the worker's buffer while it
- * is held: bytes [input_begin, input_end) are read and not yet used.
+ * A connection is held by one worker, or parked (lot.h). Its input is in the worker's buffer
+ * while it is held: bytes [input_begin, input_end) are read and not yet used.
  */
 #ifndef TSRMALLOC_FPM_CONNECTION_H
 #define TSRMALLOC_FPM_CONNECTION_H

@@ -119,8 +119,7 @@ static void answer_heaps(fpm_server *server, FILE *out, const char *argument)
     }
 }
 
-/* Workers of every pool leave when their request is done and are replaced, some at a time. */
-static void answer_restart(fpm_server *server, FILE *out, const char *argument)
+static void answer_reload(fpm_server *server, FILE *out, const char *argument)
 {
     (void)argument;
     fpm_server_reload(server);
@@ -140,7 +139,7 @@ static const struct {
 } commands[] = {
     { "status", answer_status },
     { "heaps", answer_heaps },
-    { "reload", answer_restart },
+    { "reload", answer_reload },
     { "reopen", answer_reopen },
 };
 
@@ -157,8 +156,8 @@ static void answer_line(fpm_server *server, FILE *out, char *line)
             return;
         }
     }
-    fprintf(out, "error: unknown command '%s'; there are status [json|xml|html|openmetrics], heaps, "
-        "reload, reopen\n", line);
+    fprintf(out, "error: unknown command '%s'; there are status [json|xml|html|openmetrics], "
+        "heaps, reload, reopen\n", line);
 }
 
 void fpm_control_answer(fpm_server *server)

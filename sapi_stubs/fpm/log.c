@@ -2,8 +2,8 @@
  * Owns        the descriptor of the log file.
  * Thread      fpm_log: any. The rest: main thread before workers run, then the control thread.
  * Invariants  I1  a line is one write(2) to a descriptor that appends
- *             I2  the descriptor's number never changes while it is open: a reopen replaces the file
- *                 behind it (dup2), so a writer never meets a closed descriptor
+ *             I2  the descriptor's number never changes while it is open: a reopen replaces the
+ *                 file behind it (dup2), so a writer never meets a closed descriptor
  * Failure     a line that cannot be written is lost; nothing waits for the log.
  * Tests       tests/fpm/log.c, tests/fpm/logs.sh */
 #include "config.h"
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PREFIX_SIZE = 256 };
+enum { PREFIX_SIZE = 256, NO_REASON = -1 };
 
 static _Atomic int level_min = FPM_LOG_NOTICE;      /* atomic: relaxed, a setting */
 static _Atomic int limit = FPM_LOG_LIMIT_DEFAULT;   /* atomic: relaxed, a setting */
@@ -114,7 +114,7 @@ static void log_arguments(fpm_log_level level, const char *pool, int error, cons
     int length = vsnprintf(message, sizeof(message), format, arguments);
     size_t size = length < 0 ? 0 : (size_t)length;
     size = size < sizeof(message) ? size : sizeof(message) - 1;
-    if (error != 0) {
+    if (error != NO_REASON) {
         char reason[128];
         length = snprintf(message + size, sizeof(message) - size, ": %s (%d)",
             strerror_r(error, reason, sizeof(reason)), error);
@@ -129,7 +129,7 @@ void fpm_log(fpm_log_level level, const char *pool, const char *format, ...)
     int error = errno;
     va_list arguments;
     va_start(arguments, format);
-    log_arguments(level, pool, 0, format, arguments);
+    log_arguments(level, pool, NO_REASON, format, arguments);
     va_end(arguments);
     errno = error;
 }

@@ -205,7 +205,7 @@ static fpm_lot_event accept_one(fpm_lot *lot, fpm_connection **result)
 
 /* ---- waiting ---- */
 
-/* An event says that it is readable. It may come before who parked it has said that this is done. */
+/* An event says that it is readable. It may come before its parking is over. */
 static bool take_parked(fpm_lot *lot, uint64_t data, fpm_connection **result)
 {
     fpm_connection *connection = &lot->connections[data >> 32];

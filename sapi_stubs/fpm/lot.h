@@ -20,7 +20,7 @@ typedef struct fpm_lot {
     uint32_t capacity;              /* const after init */
     pthread_mutex_t mutex;
     uint32_t first_free;            /* lock: mutex; index + 1, 0 = none */
-    uint32_t used_count;            /* lock: mutex; connections that were ever used, from the first */
+    uint32_t used_count;            /* lock: mutex; connections ever used, from the first */
     bool is_full;                   /* lock: mutex; an accept found no free connection */
     _Atomic uint32_t open_count;    /* atomic: relaxed */
     _Atomic uint32_t parked_count;  /* atomic: relaxed */
@@ -50,8 +50,8 @@ void fpm_lot_close(fpm_lot *lot, fpm_connection *connection);
 
 /* Close parked connections whose deadline is past. Control thread. Returns how many. */
 unsigned int fpm_lot_sweep(fpm_lot *lot, int64_t now);
-/* Close parked connections that have been answered and ask nothing: for an end without loss. Control
- * thread. */
+/* Close parked connections that have been answered and ask nothing: for an end without loss.
+ * Control thread. */
 unsigned int fpm_lot_sweep_idle(fpm_lot *lot);
 /* A connection waits for a worker: a new one, or one that is readable. Any thread. */
 bool fpm_lot_has_waiting(const fpm_lot *lot);

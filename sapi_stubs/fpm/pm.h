@@ -9,7 +9,7 @@
 
 /* What a pool remembers between two ticks; begins as zeros. */
 typedef struct fpm_pm_memory {
-    int spawn_rate;             /* dynamic: what is started at once; doubles while it is not enough */
+    int spawn_rate;             /* dynamic: started at once; doubles while it is not enough */
     bool max_was_reached;       /* dynamic, ondemand: it was said already */
 } fpm_pm_memory;
 
@@ -17,14 +17,14 @@ typedef struct fpm_pm_memory {
 typedef struct fpm_pm_view {
     int idle_count;
     int active_count;           /* all that are not idle */
-    int64_t oldest_idle;        /* milliseconds since the idle worker that waits longest did something */
+    int64_t oldest_idle;        /* milliseconds that the longest waiting idle worker waits */
     bool is_waiting;            /* a connection waits for a worker */
 } fpm_pm_view;
 
 typedef struct fpm_pm_action {
     int start_count;            /* workers to start */
-    bool end_idle;              /* tell one idle worker to leave: the one that started first (dynamic),
-                                 * the one that waits longest (ondemand) */
+    bool end_idle;              /* tell one idle worker to leave: the one that started first
+                                 * (dynamic), the one that waits longest (ondemand) */
     bool reached_max;           /* more would be started, but pm.max_children are there: count it */
     bool warn_max;              /* ... and say so, the first time */
     bool warn_busy;             /* many are started at once: say so */

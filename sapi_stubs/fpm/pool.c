@@ -23,7 +23,7 @@
 #define SECOND 1000000000ull            /* nanoseconds */
 enum {
     START_DELAY_MAX = 16,               /* seconds between two tries at most */
-    CLIENT_LOOK_AFTER = 100000000,      /* nanoseconds: look whether the client is there from then on */
+    CLIENT_LOOK_AFTER = 100000000,      /* nanoseconds, until it is looked for */
 };
 
 /* ---- log files ---- */
@@ -270,8 +270,7 @@ static fpm_pm_view look(const fpm_pool *pool, uint64_t now, fpm_worker **candida
         if (age < oldest) {
             oldest = age;
             *candidate = worker;
-            view.oldest_idle = now > score.idle_since ? (int64_t)((now - score.idle_since) / 1000000)
-                                                      : 0;
+            view.oldest_idle = (int64_t)(now - score.idle_since) / 1000000;
         }
     }
     view.is_waiting = fpm_lot_has_waiting(&pool->listener->lot);

@@ -16,9 +16,9 @@ typedef struct fpm_pool_counters {
     _Atomic uint64_t reset_time[STATUS_BUCKET_COUNT], reset_time_sum;
 } fpm_pool_counters;
 
-/* Fill a snapshot of a pool; hidden status pools give the pool they are about. `workers` has room for
- * `capacity` rows whose texts lie in `scores`, with as much room. Any thread that belongs to the pool,
- * and the control thread. The rows are left out when capacity is 0. */
+/* Fill a snapshot of a pool; hidden status pools give the pool they are about. `workers` has room
+ * for `capacity` rows whose texts lie in `scores`, with as much room; none with a capacity of 0.
+ * Any thread of the pool, and the control thread. */
 void fpm_pool_status(fpm_pool *pool, status_pool *status, status_worker *workers,
     fpm_score *scores, size_t capacity);
 /* Rows that fpm_pool_status() may need. */

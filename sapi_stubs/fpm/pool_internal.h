@@ -11,18 +11,18 @@ struct fpm_pool {
     fpm_pool *next;                     /* control thread */
     const fpm_conf_pool *conf;          /* const */
     fpm_listener *listener;             /* const */
-    fpm_pool *about;                    /* const: of a hidden pool, the one it tells of; else itself */
+    fpm_pool *about;                    /* const: whose status a hidden pool tells; else itself */
     fpm_worker *workers;                /* const: pm_max_children of them */
     unsigned int capacity;              /* const */
     time_t start_time;                  /* const */
     int ended_event;                    /* const: eventfd that a worker's end is written to */
-    int access_file;                    /* const number, -1 = none; a reopen puts another file behind it */
+    int access_file;                    /* const number, -1 = none; a reopen changes the file */
     int slow_file;                      /* the same */
     struct fpm_allowed *allowed;        /* const: who may connect; NULL = anyone */
     fpm_pool_counters counters;
     fpm_pm_memory memory;               /* control thread */
     bool is_leaving;                    /* control thread: no worker is started any more */
-    uint64_t start_again_at;            /* control thread: a thread could not be started; nanoseconds */
+    uint64_t start_again_at;            /* control thread: after a failure; nanoseconds */
     unsigned int start_failure_count;   /* control thread: in a row */
 };
 
@@ -58,10 +58,10 @@ int fpm_worker_wake_signal(void);
 /* Install its handler. Main thread, once. false: errno says why. */
 bool fpm_worker_setup(void) __attribute__((warn_unused_result));
 
-/* What php-fpm's workers write to their stderr: with catch_workers_output it stands in the log as what
- * child `tid` said (0: the pool's first). Any thread. */
-void fpm_worker_say(const fpm_pool *pool, uint64_t tid, fpm_log_level level, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+/* What php-fpm's workers write to their stderr: with catch_workers_output it stands in the log as
+ * what child `tid` said (0: the pool's first). Any thread. */
+void fpm_worker_say(const fpm_pool *pool, uint64_t tid, fpm_log_level level,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* slowlog.c */
 void fpm_slowlog_write(fpm_pool *pool, const fpm_worker *worker, const fpm_score *score,

@@ -68,8 +68,8 @@ static status_text text_of(const char *text)
 /* The query follows the URI in one text: both lie in the row's own copy of the record. */
 static status_text uri_of(fpm_score *score, char *room, size_t room_size)
 {
-    int size = score->query[0] != '\0' ? snprintf(room, room_size, "%s?%s", score->uri, score->query)
-                                       : snprintf(room, room_size, "%s", score->uri);
+    int size = snprintf(room, room_size, "%s%s%s", score->uri,
+        score->query[0] != '\0' ? "?" : "", score->query);
     return (status_text){ .text = room, .size = (size_t)size };
 }
 

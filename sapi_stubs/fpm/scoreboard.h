@@ -33,7 +33,8 @@ typedef struct fpm_score {
     uint64_t content_length;
     uint64_t last_memory;           /* bytes: peak of real size of the last request */
     uint64_t last_cpu;              /* nanoseconds of CPU in the last request */
-    uint64_t heap_size, heap_real_size, heap_cached, heap_limit;    /* bytes, at the last request's end */
+    /* Bytes, at the last request's end. */
+    uint64_t heap_size, heap_real_size, heap_cached, heap_limit;
     uint64_t reset_duration;        /* nanoseconds */
     char method[SCORE_METHOD_SIZE];
     char uri[SCORE_URI_SIZE];       /* without query */

@@ -31,8 +31,8 @@ typedef struct fpm_server {
     uint64_t next_notify;
 } fpm_server;
 
-/* Open what the configuration names: sockets, logs, the control thread's descriptors. With the rights
- * that the process was started with. false: logged, nothing is left open. */
+/* Open what the configuration names: sockets, logs, the control thread's descriptors. With the
+ * rights that the process was started with. false: logged, nothing is left open. */
 bool fpm_server_open(fpm_server *server, const fpm_options *options, fpm_conf *conf)
     __attribute__((warn_unused_result));
 /* Start the workers and serve until told to end. Returns the exit status; everything but the

@@ -26,7 +26,8 @@ libtsrmalloc_fpm_la_SOURCES += \
 
 # A server of threads needs TSRM.
 if ZTS
-sbin_PROGRAMS = tsrmalloc-fpm
+sbin_PROGRAMS = tsrmalloc-fpm tsrmalloc-fpmctl
+tsrmalloc_fpmctl_SOURCES = sapi_stubs/fpm/fpmctl.c
 tsrmalloc_fpm_SOURCES = \
 	sapi_stubs/fpm/main.c \
 	sapi_stubs/fpm/options.h \
@@ -56,4 +57,16 @@ tsrmalloc_fpm_CPPFLAGS = $(AM_CPPFLAGS) -DFPM_PREFIX='"$(prefix)"' \
 	-DFPM_SYSCONFDIR='"$(sysconfdir)"'
 tsrmalloc_fpm_LDADD = libtsrmalloc-fpm.la libtsrmalloc-engines.la libtsrmalloc.la \
 	$(LUA_LIBS) $(ZLIB_LIBS)
+
+dist_man8_MANS = docs/tsrmalloc-fpm.8 docs/tsrmalloc-fpmctl.8
+dist_doc_DATA += docs/fpm.md
+# An example to begin with, and a unit for systemd: for a human to put where they belong.
+fpm_exampledir = $(docdir)/examples
+dist_fpm_example_DATA = sapi_stubs/fpm/tsrmalloc-fpm.conf
+nodist_fpm_example_DATA = tsrmalloc-fpm.service
+CLEANFILES += tsrmalloc-fpm.service
+EXTRA_DIST += sapi_stubs/fpm/tsrmalloc-fpm.service.in
+tsrmalloc-fpm.service: $(srcdir)/sapi_stubs/fpm/tsrmalloc-fpm.service.in Makefile
+	$(AM_V_GEN)$(SED) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+	    $(srcdir)/sapi_stubs/fpm/tsrmalloc-fpm.service.in >$@
 endif

@@ -134,7 +134,7 @@ fail:
     return NULL;
 }
 
-/* Listeners that the new configuration does not have are closed when their connections are answered. */
+/* Listeners that the new configuration does not have are closed when all is answered. */
 static void retire_listeners(fpm_server *server)
 {
     for (fpm_listener *at = server->listeners; at != NULL; at = at->next) {
@@ -151,16 +151,20 @@ static void retire_listeners(fpm_server *server)
     }
 }
 
-/* Workers of a pool whose socket goes on elsewhere leave at once; those of one whose socket is given
- * up answer what it has first. */
+/* Workers of a pool whose socket goes on elsewhere leave at once; those of one whose socket is
+ * given up answer what it has first. */
 static void retire_pools(fpm_server *server)
 {
     for (fpm_pool *pool = server->pools; pool != NULL; pool = pool->next) {
         if (!pool->is_leaving) {
             continue;
         }
+        if (pool->listener->is_in_use) {
+            fpm_pool_tell_all(pool);
+            continue;
+        }
         (void)fpm_lot_sweep_idle(&pool->listener->lot);
-        if (pool->listener->is_in_use || atomic_load(&pool->listener->lot.open_count) == 0) {
+        if (atomic_load(&pool->listener->lot.open_count) == 0) {
             fpm_pool_tell_all(pool);
         } else if (fpm_pool_thread_count(pool) == 0) {
             (void)fpm_pool_start_workers(pool, 1);

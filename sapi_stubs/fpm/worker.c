@@ -43,7 +43,8 @@ bool fpm_worker_setup(void)
     return sigaction(fpm_worker_wake_signal(), &action, NULL) == 0;
 }
 
-void fpm_worker_say(const fpm_pool *pool, uint64_t tid, fpm_log_level level, const char *format, ...)
+void fpm_worker_say(const fpm_pool *pool, uint64_t tid, fpm_log_level level,
+    const char *format, ...)
 {
     char text[FPM_LOG_LINE_MAX / 2];
     va_list arguments;

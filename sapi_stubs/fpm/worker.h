@@ -36,10 +36,10 @@ typedef struct fpm_worker {
     bool is_stuck;                      /* did not leave in time: no longer counted */
 
     _Atomic bool leave;                 /* atomic: relaxed, with a signal behind the store */
-    _Atomic bool has_ended;             /* atomic: release by the worker's end, acquire before join */
+    _Atomic bool has_ended;             /* atomic: release at the end, acquire before join */
 
-    /* A request may be interrupted from outside only while it is known to be the one that was meant:
-     * lock: guard, for the three below and for engine_interrupt(). */
+    /* A request may be interrupted from outside only while it is known to be the one that was
+     * meant: lock: guard, for the three below and for engine_interrupt(). */
     pthread_mutex_t guard;
     fpm_connection *serving;            /* NULL between requests */
     bool was_timed_out;

@@ -1,0 +1,77 @@
+/* fpmctl: tsrmalloc-fpmctl, which asks a running tsrmalloc-fpm through its control socket.
+ * Owns        its connection.
+ * Thread      main thread.
+ * Invariants  none.
+ * Failure     64 wrong usage, 69 no server answers, 1 the server refused.
+ * Tests       tests/fpm/control.sh */
+#include "config.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { EXIT_REFUSED = 1, EXIT_WRONG_USAGE = 64, EXIT_NO_SERVER = 69 };
+
+static const char usage[] =
+    "usage: tsrmalloc-fpmctl SOCKET COMMAND [ARGUMENT]\n"
+    "SOCKET is control.listen of the server. Commands:\n"
+    "  status [json|xml|html|openmetrics]   the status page of each pool, with all workers\n"
+    "  heaps                                every heap of the process\n"
+    "  reload                               as the signal USR2\n"
+    "  reopen                               the logs, as the signal USR1\n";
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address.sun_path, path);
+    int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (file >= 0 && connect(file, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        int error = errno;
+        close(file);
+        errno = error;
+        return -1;
+    }
+    return file;
+}
+
+/* Copy the answer to stdout. Its first word says whether it is one. */
+static int copy_answer(int file)
+{
+    char text[4096];
+    bool refused = false, any = false;
+    ssize_t size;
+    while ((size = read(file, text, sizeof(text))) > 0) {
+        refused = refused || (!any && size > 6 && memcmp(text, "error:", 6) == 0);
+        any = true;
+        fwrite(text, 1, (size_t)size, refused ? stderr : stdout);
+    }
+    return refused || !any ? EXIT_REFUSED : 0;
+}
+
+int main(int argument_count, char **arguments)
+{
+    char line[256];
+    if (argument_count < 3 || argument_count > 4) {
+        fputs(usage, stderr);
+        return EXIT_WRONG_USAGE;
+    }
+    int size = snprintf(line, sizeof(line), "%s %s\n", arguments[2],
+        argument_count == 4 ? arguments[3] : "");
+    int file = connect_to(arguments[1]);
+    if (file < 0 || (size_t)size >= sizeof(line)
+        || send(file, line, (size_t)size, MSG_NOSIGNAL) != size) {
+        fprintf(stderr, "tsrmalloc-fpmctl: %s: %s\n", arguments[1], strerror(errno));
+        return EXIT_NO_SERVER;
+    }
+    int status = copy_answer(file);
+    close(file);
+    return status;
+}
