@@ -1,7 +1,7 @@
 # Tests of php/: a real PHP with the drop-in. Each skips, and says so, where no PHP is installed.
 
 php_tests = tests/php/symbols.sh tests/php/basics.sh tests/php/limits.sh tests/php/refused.sh \
-    tests/php/options.sh tests/php/programs.sh
+    tests/php/options.sh tests/php/programs.sh tests/php/apache.sh
 
 if PHP_DROP_IN
 SCRIPT_TESTS += $(php_tests)
@@ -11,7 +11,8 @@ check-php-zts: all
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/support/run_long '$(srcdir)' tests/php/zts.sh
 .PHONY: check-php-zts
 
-EXTRA_DIST += tests/php/zts.sh tests/php/zts_build.sh tests/php/zts_threads.c tests/php/phpt_list
+LONG_TESTS += tests/php/apache_long.sh
+EXTRA_DIST += tests/php/apache_long.sh tests/php/zts.sh tests/php/zts_build.sh tests/php/zts_threads.c tests/php/phpt_list
 EXTRA_DIST += $(php_tests) tests/php/support.sh tests/php/embed.c tests/php/fake_php.c \
     tests/php/fake_program.c tests/php/scripts/DiffTest.php tests/php/scripts/dokuwiki.php \
     tests/php/scripts/twig.php tests/php/scripts/fork.php tests/php/scripts/limit_huge.php \
