@@ -53,32 +53,27 @@ prepare() {
     passes "$1" $all || fail "a test fails without a mutant: see $work/$1.log"
 }
 
-# killers BUILD: the tests that failed last.
-killers() {
-    sed -n 's/^FAIL: \([^ ]*\) .*/\1/p' "$work/$1.log" | tr '\n' ' '
-}
-
-# passes BUILD TEST...: do these tests pass in the copy as it is now? The first that fails ends it.
+# passes BUILD TEST...: do these programs pass, built from the copy as it is now? The first that does
+# not is in $killer; that is empty if one cannot be built.
 passes() {
     directory=$work/$1
     shift
-    for test in "$@"; do
-        case $test in *.sh) program= ;; *) program=$test ;; esac
-        make -s -C "$directory" check-TESTS TESTS="$test" check_PROGRAMS="$program" \
-            >"$directory.log" 2>&1 || return 1
+    for killer in "$@"; do
+        make -s -C "$directory" "$killer" >"$directory.log" 2>&1 || { killer=; return 1; }
+        (cd "$directory" && "$work/source/tests/support/driver" --test-name "$killer" \
+            --log-file mutant.log --trs-file mutant.trs -- "./$killer") >>"$directory.log"
+        grep -q '^PASS' "$directory.log" || return 1
     done
 }
 
 suite_passes() {
-    make -s -C "$work/$1" -j2 check >"$work/$1.log" 2>&1
+    make -s -C "$work/$1" -j2 check >"$work/$1.log" 2>&1 && return
+    killer=$(sed -n 's/^FAIL: \([^ ]*\) .*/\1/p' "$work/$1.log" | tr '\n' ' ')
+    return 1
 }
 
-# A defect that does not even compile shows nothing.
-compiles() {
-    make -s -C "$work/$1" libtsrmalloc-core.la >"$work/$1.log" 2>&1
-}
-
-# judge NAME FILE BUILD TEST...: one line with what became of it; adds to the counts.
+# judge NAME FILE BUILD TEST...: one line with what became of it; adds to the counts. A defect that
+# cannot be built shows nothing.
 judge() {
     name=$1 file=$2 build=$3
     shift 3
@@ -86,21 +81,17 @@ judge() {
     table -v name="$name" >"$work/mutated"
     cp "$work/source/$file" "$work/unchanged"
     cp "$work/mutated" "$work/source/$file"
-    killer=
-    if ! compiles "$build"; then
-        killer=
-    elif ! passes "$build" "$@"; then
-        killer=$(killers "$build")
-        named=$((named + 1))
+    if ! passes "$build" "$@"; then
+        [ -z "$killer" ] || named=$((named + 1))
     elif [ $has_suite = yes ] && ! suite_passes "$build"; then
-        killer="$(killers "$build")(not $*)"
         others=$((others + 1))
+        killer="$killer(not $*)"
     else
         survivors="$survivors $name"
         killer='not killed'
     fi
     [ -n "$killer" ] || broken="$broken $name"
-    echo "$name: ${killer:-does not build}"
+    echo "$name: ${killer:-cannot be built}"
     cp "$work/unchanged" "$work/source/$file"
 }
 
@@ -115,7 +106,7 @@ while read -r name file build tests; do
     # shellcheck disable=SC2086
     judge "$name" "$file" "$build" $tests </dev/null
 done <"$work/chosen"
-[ -z "$broken" ] || echo "do not build:$broken"
+[ -z "$broken" ] || echo "cannot be built:$broken"
 [ -z "$survivors" ] || echo "survived:$survivors"
 echo "$((named + others)) killed, $named of them by the test that the table names;" \
     "$(echo "$survivors" | wc -w) survived"
