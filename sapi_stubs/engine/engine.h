@@ -61,6 +61,8 @@ typedef struct engine_request_functions {
     bool (*flush)(void *context);
     /* A line for the log; `priority` as in sapi.h. */
     void (*log)(void *context, int priority, const char *message);
+    /* Where the run is, as engine_inspect() asked: a line for each frame, the innermost first. */
+    void (*inspected)(void *context, const char *frames);
 } engine_request_functions;
 
 /* Why a run was told to stop. */
@@ -78,6 +80,7 @@ typedef struct engine_request {
     engine_script script;       /* owner only; no path: the program has its own */
     char *const *arguments;     /* owner only; of the command line, the script not among them */
     size_t argument_count;
+    _Atomic unsigned int inspect_depth; /* atomic: as stop; frames that are asked for, 0: none */
     _Atomic engine_stop stop;   /* atomic: anyone stores (release), the engine loads (acquire) */
 } engine_request;
 
@@ -99,6 +102,10 @@ bool engine_interrupt_setup(void) __attribute__((warn_unused_result));
  * sets request->stop back to ENGINE_GO_ON, and knows that no interrupt meant for the one before is
  * still on its way. */
 void engine_interrupt(engine_request *request, pthread_t thread, engine_stop reason);
+
+/* Ask the run of `request` in `thread` to say where it is, with up to `depth` frames: it calls
+ * functions->inspected at its next safe point and goes on. Threads as for engine_interrupt(). */
+void engine_inspect(engine_request *request, pthread_t thread, unsigned int depth);
 
 /* For engines: `arm(data)` is called in this thread, from a signal handler, when an interrupt
  * comes. NULL: no run. */

@@ -49,6 +49,12 @@ void engine_interrupt(engine_request *request, pthread_t thread, engine_stop rea
     (void)pthread_kill(thread, ENGINE_SIGNAL);
 }
 
+void engine_inspect(engine_request *request, pthread_t thread, unsigned int depth)
+{
+    atomic_store_explicit(&request->inspect_depth, depth, memory_order_release);
+    (void)pthread_kill(thread, ENGINE_SIGNAL);
+}
+
 void engine_interrupt_watch(void (*arm)(void *data), void *data)
 {
     if (arm == NULL) {

@@ -1,5 +1,5 @@
 /* lua_stop: how a run is ended from outside (an interrupt) and from inside (os.exit).
- * Owns        the count hook of every coroutine; run->current.
+ * Owns        the count hook of every coroutine; run->current; answers to engine_inspect().
  * Thread      the runner's; `arm` in its signal handler.
  * Invariants  I1  run->current is the coroutine whose code runs
  *             I2  once a run is stopping, every coroutine that comes to run raises the stop error
@@ -23,9 +23,50 @@ bool lua_engine_is_stopping(const lua_runner *run)
         || (run->request != NULL && engine_request_stop(run->request) != ENGINE_GO_ON);
 }
 
+/* ---- where a run is ---- */
+
+/* One frame: `name() file:line`. Nothing here allocates. */
+static size_t print_frame(lua_State *state, lua_Debug *frame, char *text, size_t size)
+{
+    (void)lua_getinfo(state, "Sln", frame);
+    const char *name = frame->name != NULL ? frame->name : "?";
+    if (frame->what[0] == 'm') {
+        name = "[main chunk]";
+    }
+    int used = frame->currentline > 0
+        ? snprintf(text, size, "%s() %s:%d\n", name, frame->short_src, frame->currentline)
+        : snprintf(text, size, "%s() %s\n", name, frame->short_src);
+    return used > 0 && (size_t)used < size ? (size_t)used : 0;
+}
+
+static void say_where(lua_State *state, engine_request *request)
+{
+    char text[4096];
+    size_t used = 0;
+    unsigned int depth = atomic_exchange_explicit(&request->inspect_depth, 0,
+        memory_order_acquire);
+    if (depth == 0 || request->functions->inspected == NULL) {
+        return;
+    }
+    text[0] = '\0';
+    lua_Debug frame;
+    for (unsigned int level = 0; level < depth && lua_getstack(state, (int)level, &frame); level++) {
+        size_t more = print_frame(state, &frame, text + used, sizeof(text) - used);
+        if (more == 0) {
+            text[used] = '\0';
+            break;
+        }
+        used += more;
+    }
+    request->functions->inspected(request->context, text);
+}
+
+/* ---- the hook ---- */
+
 static void stop_hook(lua_State *state, lua_Debug *about)
 {
     (void)about;
+    say_where(state, lua_runner_of(state)->request);
     if (lua_engine_is_stopping(lua_runner_of(state))) {
         (void)lua_engine_raise_stop(state);
     }
@@ -44,7 +85,8 @@ static void arm_state(lua_State *state)
 static void arm(void *data)
 {
     lua_runner *run = data;
-    if (lua_engine_is_stopping(run)) {
+    if (lua_engine_is_stopping(run)
+        || atomic_load_explicit(&run->request->inspect_depth, memory_order_relaxed) != 0) {
         arm_state(run->state);
         arm_state(run->current);
     }

@@ -233,8 +233,24 @@ static bool check_live(trace_runner *run, const trace_op *op)
     return true;
 }
 
-static bool is_stopped(const trace_runner *run)
+static void say_where(const trace_runner *run, const trace_op *op)
 {
+    char text[512];
+    engine_request *request = run->request;
+    if (atomic_load_explicit(&request->inspect_depth, memory_order_relaxed) == 0
+        || atomic_exchange_explicit(&request->inspect_depth, 0, memory_order_acquire) == 0
+        || request->functions->inspected == NULL) {
+        return;
+    }
+    snprintf(text, sizeof(text), "[trace] %s:%zu\n", run->program->path, line_of(run, op));
+    request->functions->inspected(request->context, text);
+}
+
+static bool is_stopped(const trace_runner *run, const trace_op *op)
+{
+    if (run->request != NULL) {
+        say_where(run, op);
+    }
     return run->request != NULL && engine_request_stop(run->request) != ENGINE_GO_ON;
 }
 
@@ -244,7 +260,7 @@ static engine_result run_tracking(trace_runner *run, const trace_op *op)
     bool good = true;
     for (; good; op++) {
         run->current = op;
-        if (is_stopped(run)) {
+        if (is_stopped(run, op)) {
             snprintf(run->error, sizeof(run->error), "%s:%zu: stopped", run->program->path,
                 line_of(run, op));
             return ENGINE_STOPPED;

@@ -345,6 +345,8 @@ static void check_request(fpm_pool *pool, fpm_worker *worker, const fpm_score *s
         worker->was_slow = true;
         atomic_fetch_add_explicit(&pool->counters.slow, 1, memory_order_relaxed);
         fpm_slowlog_write(pool, worker, score, duration);
+        engine_inspect(&worker->request.engine, worker->thread,
+            (unsigned int)conf->request_slowlog_trace_depth);
     }
     if (conf->request_terminate_timeout > 0 && !worker->was_timed_out
         && milliseconds >= (uint64_t)conf->request_terminate_timeout) {

@@ -32,6 +32,9 @@ void fpm_pool_observe(_Atomic uint64_t *buckets, _Atomic uint64_t *sum, uint64_t
 /* Write a line to the pool's access log, which is open when conf->access_format_compiled is set. */
 void fpm_pool_access_log(fpm_pool *pool, const char *line, size_t size);
 
+/* Add the frames of a worker's script to the entry in the slow log. The worker itself. */
+void fpm_slowlog_write_frames(fpm_pool *pool, const fpm_worker *worker, const char *frames);
+
 /* 200 while some worker is idle or may still be started, else 503: for /readyz. */
 bool fpm_pool_is_ready(fpm_pool *pool);
 

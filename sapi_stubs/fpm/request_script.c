@@ -83,7 +83,14 @@ static void log_line(void *context, int priority, const char *message)
     sapi_report(priority, "%s", message);
 }
 
+static void inspected(void *context, const char *frames)
+{
+    const fpm_request *self = context;
+    fpm_slowlog_write_frames(self->worker->pool, self->worker, frames);
+}
+
 static const engine_request_functions functions = {
+    .inspected = inspected,
     .param = param,
     .param_at = param_at,
     .read_body = read_body,

@@ -1,7 +1,8 @@
 /* slowlog: one entry for a request that takes long.
  * Owns        nothing.
- * Thread      control thread; the request goes on meanwhile.
- * Invariants  I1  an entry is one write
+ * Thread      control thread, the request goes on meanwhile; frames: the worker, between two
+ *             instructions of its script.
+ * Invariants  I1  an entry is one write, and so are its frames, which follow it
  * Failure     what cannot be written is lost.
  * Tests       tests/fpm/timeouts.sh */
 #include "config.h"
@@ -38,6 +39,23 @@ static zend_mm_process_heap find_heap(uint64_t tid)
     return (zend_mm_process_heap){ 0 };
 }
 
+static void write_text(const fpm_pool *pool, const char *text, int size, size_t size_max)
+{
+    if (size > 0 && pool->slow_file >= 0) {
+        size_t length = (size_t)size < size_max ? (size_t)size : size_max - 1;
+        ssize_t ignored = write(pool->slow_file, text, length);
+        (void)ignored;
+    }
+}
+
+void fpm_slowlog_write_frames(fpm_pool *pool, const fpm_worker *worker, const char *frames)
+{
+    char text[8192];
+    int size = snprintf(text, sizeof(text), "pid %llu is at\n%s",
+        (unsigned long long)worker->score.own.tid, frames);
+    write_text(pool, text, size, sizeof(text));
+}
+
 void fpm_slowlog_write(fpm_pool *pool, const fpm_worker *worker, const fpm_score *score,
     uint64_t duration)
 {
@@ -54,11 +72,7 @@ void fpm_slowlog_write(fpm_pool *pool, const fpm_worker *worker, const fpm_score
         score->method, score->uri, score->query[0] != '\0' ? "?" : "", score->query,
         state_name(score->state), (unsigned long long)(duration / 1000000), heap.size,
         heap.real_size, heap.limit);
-    if (size > 0 && pool->slow_file >= 0) {
-        size_t length = (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1;
-        ssize_t ignored = write(pool->slow_file, text, length);
-        (void)ignored;
-    }
+    write_text(pool, text, size, sizeof(text));
     fpm_log(FPM_LOG_WARNING, pool->conf->name, "child %llu, script '%s' (request: \"%s %s%s%s\") "
         "executing too slow (%llu.%06llu sec), logging", (unsigned long long)score->tid,
         score->script, score->method, score->uri, score->query[0] != '\0' ? "?" : "",

@@ -66,6 +66,7 @@ void fpm_worker_request_begin(fpm_worker *worker, fpm_connection *connection)
 {
     pthread_mutex_lock(&worker->guard);
     atomic_store_explicit(&worker->request.engine.stop, ENGINE_GO_ON, memory_order_relaxed);
+    atomic_store_explicit(&worker->request.engine.inspect_depth, 0, memory_order_relaxed);
     worker->was_timed_out = false;
     worker->was_slow = false;
     worker->serving = connection;

@@ -65,7 +65,15 @@ END
 cp "$abs_top_srcdir/tests/data/small.zmt" "$work/root"
 chmod -R a+rX "$work/root"
 
-pool www 'request_terminate_timeout = 1s' 'security.limit_extensions = .lua .zmt' \
+script slow.lua <<'END'
+local function count(n)
+    local x = 0
+    for i = 1, n do x = x + i end
+    return x
+end
+for turn = 1, 1000000 do count(1000) end
+END
+pool www 'request_terminate_timeout = 3s' 'request_slowlog_timeout = 1s' "slowlog = $work/slow.log" \
     'php_admin_value[memory_limit] = 16M'
 pool upload 'php_admin_value[memory_limit] = 4M' 'php_admin_value[post_max_size] = 1G'
 # One worker, so that each request meets the same interpreter.
@@ -113,6 +121,9 @@ check "the worker goes on" body_is /hello.lua hello
 check "a loop that catches everything is ended by request_terminate_timeout: 504" \
     status_is /loop.lua 504
 check "the worker goes on behind that, too" body_is /hello.lua hello
+check "a slow page" status_is /slow.lua 504
+check "is in the slow log with its script's frames" grep -q \
+    '^count() .*/slow.lua:[345]$\|main chunk.*slow.lua:7$' "$work/slow.log"
 check "an answer that had begun is cut" is_cut /slow_answer.lua
 check "an error is a 500" status_is /error.lua 500
 check "whose body has nothing of it" [ ! -s "$work/page" ]

@@ -88,15 +88,6 @@ static bool get(const char *script, const char *query)
     return serve();
 }
 
-static bool post(const char *script, const char *body, const char *length)
-{
-    const char *extra[] = { length, "CONTENT_TYPE=application/x-www-form-urlencoded", NULL };
-    clear();
-    send_request("POST", script, "", extra);
-    send_body(body, strlen(body));
-    return serve();
-}
-
 /* ---- pages of the pool ---- */
 
 static void check_pages(void)
@@ -187,6 +178,15 @@ static void check_files(void)
 #if TSRMALLOC_LUA
 
 /* ---- scripts ---- */
+
+static bool post(const char *script, const char *body, const char *length)
+{
+    const char *extra[] = { length, "CONTENT_TYPE=application/x-www-form-urlencoded", NULL };
+    clear();
+    send_request("POST", script, "", extra);
+    send_body(body, strlen(body));
+    return serve();
+}
 
 static void check_scripts(void)
 {

@@ -123,6 +123,13 @@ void fpm_pool_access_log(fpm_pool *pool, const char *line, size_t size)
     fake.access[size] = '\0';
 }
 
+void fpm_slowlog_write_frames(fpm_pool *pool, const fpm_worker *worker, const char *frames)
+{
+    (void)pool;
+    (void)worker;
+    (void)frames;
+}
+
 bool fpm_pool_is_ready(fpm_pool *pool)
 {
     (void)pool;

@@ -50,7 +50,18 @@ static size_t read_nothing(void *context, char *buffer, size_t size)
     return 0;
 }
 
+/* Where the run was, as it said; then it is stopped. */
+static char frames[4096];
+
+static void keep_frames(void *context, const char *text)
+{
+    engine_request *request = context;
+    snprintf(frames, sizeof(frames), "%s", text);
+    atomic_store(&request->stop, ENGINE_STOP_TIMEOUT);
+}
+
 static const engine_request_functions functions = {
+    .inspected = keep_frames,
     .read_body = read_nothing,
     .write = write_and_tell,
 };
@@ -123,6 +134,31 @@ static void check_loops(void *runner)
     stops(runner, "request.read(1) while true do end", ENGINE_STOP_TIMEOUT);
 }
 
+static void *inspect(void *nothing)
+{
+    while (!atomic_load(&is_running)) {
+        usleep(1000);
+    }
+    engine_inspect(&lua_request, runs, 3);
+    return nothing;
+}
+
+static void check_inspection(void *runner)
+{
+    pthread_t inspector;
+    CHECK_CASE("a run says where it is, and goes on until it is stopped");
+    atomic_store(&is_running, false);
+    atomic_store(&lua_request.stop, ENGINE_GO_ON);
+    CHECK(pthread_create(&inspector, NULL, inspect, NULL) == 0);
+    CHECK(lua_support_run_in(runner, "local function inner()\n while true do end end\n"
+        "function outer() inner() return 1 end\nprint()\nouter() return 1") == ENGINE_STOPPED);
+    pthread_join(inspector, NULL);
+    if (!CHECK(strcmp(frames, "inner() test.lua:2\nouter() test.lua:3\n"
+            "[main chunk]() test.lua:5\n") == 0)) {
+        puts(frames);
+    }
+}
+
 int main(void)
 {
     char error[256];
@@ -138,6 +174,7 @@ int main(void)
         return check_summary();
     }
     check_loops(runner);
+    check_inspection(runner);
 
     CHECK_CASE("an interrupt that came before the run ends it at once");
     atomic_store(&lua_request.stop, ENGINE_STOP_SHUTDOWN);

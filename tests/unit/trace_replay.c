@@ -278,6 +278,25 @@ Test(trace_replay, an_interrupt_ends_a_tracked_run_before_its_next_operation)
     finish();
 }
 
+static char frames[256];
+
+static void keep_frames(void *context, const char *text)
+{
+    (void)context;
+    snprintf(frames, sizeof(frames), "%s", text);
+}
+
+Test(trace_replay, a_tracked_run_says_where_it_is)
+{
+    static const engine_request_functions functions = { .inspected = keep_frames };
+    engine_request request = { .functions = &functions, .inspect_depth = 5 };
+    start(ENGINE_KEEP_HEAP);
+    cr_expect(trace_engine.run(runner, 0, &request) == ENGINE_DONE);
+    cr_expect(strstr(frames, ":7\n") != NULL, "%s", frames);
+    cr_expect(request.inspect_depth == 0);
+    finish();
+}
+
 Test(trace_replay, the_description_names_the_numbers)
 {
     char out[512] = "";
