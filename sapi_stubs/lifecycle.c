@@ -225,7 +225,7 @@ zend_result php_request_startup(TSRMLS_D)
 static void reset_heap(TSRMLS_D)
 {
     uint64_t begin = tsrm_os_clock_ns();
-    shutdown_memory_manager(SG(unclean_shutdown), 0 TSRMLS_CC);
+    shutdown_memory_manager(SG(unclean_shutdown) || !php_report_memleaks(), 0 TSRMLS_CC);
     SG(reset_duration) = tsrm_os_clock_ns() - begin;
 }
 

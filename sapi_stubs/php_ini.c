@@ -24,6 +24,8 @@ typedef struct ini_directive {
 static size_t memory_limit = DEFAULT_MEMORY_LIMIT;              /* const after php_module_startup */
 static char memory_limit_text[32] = DEFAULT_MEMORY_LIMIT_TEXT;  /* as memory_limit */
 
+static bool report_memleaks = true;                             /* const after php_module_startup */
+
 /* Powers of 1024 of a size suffix; 0: no such suffix. */
 static unsigned int suffix_shift(char suffix)
 {
@@ -73,9 +75,19 @@ static bool set_memory_limit(const char *value)
     return true;
 }
 
+static bool set_report_memleaks(const char *value)
+{
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
+        return false;
+    }
+    report_memleaks = value[0] == '1';
+    return true;
+}
+
 static const ini_directive directives[] = {
     { "memory_limit", set_memory_limit,
       "memory_limit takes a number of bytes, with K, M or G if wanted, or -1 for none" },
+    { "report_memleaks", set_report_memleaks, "report_memleaks takes 1 or 0" },
 };
 
 bool php_ini_set(const char *directive, const char **error)
@@ -94,13 +106,18 @@ bool php_ini_set(const char *directive, const char **error)
         *error = known->expected;
         return known->set(equals + 1);
     }
-    *error = "no such directive; there is memory_limit";
+    *error = "no such directive; there are memory_limit and report_memleaks";
     return false;
 }
 
 size_t php_memory_limit(void)
 {
     return memory_limit;
+}
+
+bool php_report_memleaks(void)
+{
+    return report_memleaks;
 }
 
 const char *php_memory_limit_text(void)

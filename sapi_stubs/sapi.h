@@ -206,6 +206,8 @@ SAPI_API void sapi_report(int type, const char *format, ...) SAPI_PRINTF_LIKE(2,
  *   memory_limit   bytes each thread's heap may hold: a number with K, M or G (powers of 1024), or
  *                  -1 = none. Default 128M. Less than an empty heap holds (2 MiB, or
  *                  ZEND_MM_SEG_SIZE) is raised to that.
+ *   report_memleaks  1 or 0: a request that ends well reports its leaks, where the heap remembers its
+ *                  blocks (debug builds, ZEND_MM_DEBUG=leaks=1). Default 1.
  * Ours (PHP: sapi_module.ini_entries). */
 SAPI_API bool php_ini_set(const char *directive, const char **error) SAPI_USE_RESULT;
 /* The memory_limit in force, bytes; SIZE_MAX = none. Any thread. Ours. */

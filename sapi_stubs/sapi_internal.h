@@ -11,6 +11,9 @@
 # define SAPI_UNUSED_TSRMLS ((void)0)
 #endif
 
+/* Does a request that ended well report what it left? */
+bool php_report_memleaks(void);
+
 /* The directive's value as it was given, for the start-up trace; "128M" if it was not. */
 const char *php_memory_limit_text(void);
 

@@ -32,6 +32,7 @@ SCRIPT_TESTS += \
 	tests/cli/files.sh \
 	tests/cli/run.sh \
 	tests/cli/json.sh \
+	tests/cli/leaks.sh \
 	tests/cli/limit.sh \
 	tests/cli/startup_trace.sh \
 	tests/cli/lua.sh \

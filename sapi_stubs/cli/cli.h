@@ -79,6 +79,8 @@ typedef struct cli_job {
     const sapi_engine *engine;
     void **programs;
     size_t program_count;
+    char *const *files;         /* one for each program; NULL: there is one, */
+    const char *script;         /* made of this */
     size_t repeat_count;
     unsigned int flags;         /* ENGINE_* of runner_new() */
     bool drops_output;          /* of scripts: stdout has JSON */

@@ -104,6 +104,7 @@ static bool load_files(const cli_options *options, cli_job *job)
 {
     char error[ERROR_SIZE];
     job->engine = &trace_engine;
+    job->files = options->files;
     job->programs = calloc(options->file_count, sizeof(*job->programs));
     if (job->programs == NULL) {
         fputs("tsrmalloc-cli: no memory for the list of files\n", stderr);
@@ -223,8 +224,11 @@ static int info(const cli_options *options)
 
 int main(int argc, char **argv)
 {
+    /* Traces and scripts leave what they hold to the end of the request: that is no leak. */
+    const char *error;
     cli_options options;
-    if (!cli_options_parse(argc, argv, &options)) {
+    if (!php_ini_set("report_memleaks=0", &error)
+        || !cli_options_parse(argc, argv, &options)) {
         return CLI_EXIT_USAGE;
     }
     switch (options.action) {

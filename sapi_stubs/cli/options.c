@@ -52,6 +52,7 @@ void cli_options_help(FILE *out)
         "  -r, --run CODE        run this text as a script\n"
         "  -d memory_limit=SIZE  bytes each heap may hold, with K, M or G; -1 = no limit\n"
         "                        (default 128M)\n"
+        "  -d report_memleaks=1  report what a request leaves (debug builds, ZEND_MM_DEBUG=leaks=1)\n"
         "      --verify          fill every block, compare it when it is seen again (traces)\n"
         "      --persistent      load the script once per worker; it returns the function that\n"
         "                        serves each request, and the heap is kept between them\n"

@@ -61,6 +61,7 @@ static bool load(const engine_script *script, cli_job *job)
         return false;
     }
     job->program_count = 1;
+    job->script = script->path;
     return true;
 }
 

@@ -161,6 +161,7 @@ void cli_worker_run(cli_worker *worker TSRMLS_DC)
     const cli_job *job = worker->job;
     cli_startup_tree_serving(true);
     for (size_t index = 0; index < job->program_count; index++) {
+        zend_mm_set_script_name(job->files != NULL ? job->files[index] : job->script);
         if (!run_program(worker, job->programs[index] TSRMLS_CC)) {
             break;
         }

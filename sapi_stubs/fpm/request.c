@@ -198,6 +198,7 @@ static void note_head(fpm_request *self)
     const char *script = fpm_request_param(self, "SCRIPT_FILENAME");
     /* The text is the request's own, in its heap. */
     self->script = script != NULL && *script != '\0' ? fpm_file_script_path((char *)script) : "";
+    zend_mm_set_script_name(self->script);
     fpm_score_head(&self->worker->score, fpm_request_param(self, "REQUEST_METHOD"),
         fpm_request_param(self, "SCRIPT_NAME"), fpm_request_param(self, "QUERY_STRING"),
         self->script, fpm_request_param(self, "REMOTE_USER"), self->parser.content_length);

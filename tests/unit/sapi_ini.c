@@ -57,11 +57,25 @@ Test(sapi_ini, what_is_refused_changes_nothing_and_says_what_was_expected)
     cr_expect(php_memory_limit() == (size_t)7 << 20);
 }
 
+Test(sapi_ini, report_memleaks_is_1_or_0)
+{
+    const char *error = NULL;
+    cr_expect(php_report_memleaks());
+    cr_expect(php_ini_set("report_memleaks=0", &error));
+    cr_expect_not(php_report_memleaks());
+    cr_expect_not(php_ini_set("report_memleaks=yes", &error));
+    cr_expect_str_eq(error, "report_memleaks takes 1 or 0");
+    cr_expect_not(php_ini_set("report_memleaks=", &error));
+    cr_expect_not(php_report_memleaks());
+    cr_expect(php_ini_set("report_memleaks=1", &error));
+    cr_expect(php_report_memleaks());
+}
+
 Test(sapi_ini, unknown_directives_are_refused)
 {
     const char *error = NULL;
     cr_expect_not(php_ini_set("memory=1M", &error));
-    cr_expect_str_eq(error, "no such directive; there is memory_limit");
+    cr_expect_str_eq(error, "no such directive; there are memory_limit and report_memleaks");
     cr_expect_not(php_ini_set("memory_limits=1M", &error));
     cr_expect_not(php_ini_set("=1M", &error));
     cr_expect_not(php_ini_set("memory_limit", &error));
