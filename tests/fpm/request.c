@@ -431,7 +431,7 @@ static void make_folder(void)
     char relative[64];
     strcpy(relative, mkdtemp(folder));
     CHECK(realpath(relative, from) != NULL && strlen(from) < sizeof(folder));
-    snprintf(folder, sizeof(folder), "%s", from);
+    memcpy(folder, from, strlen(from) + 1);
     snprintf(from, sizeof(from), "%s/www", folder);
     CHECK(mkdir(from, 0755) == 0);
     snprintf(from, sizeof(from), "%s/www/folder.lua", folder);

@@ -11,7 +11,9 @@
 #include "alloc/zend_alloc.h"
 #include "tests/support/alloc_support.h"
 #include "tests/support/check.h"
-#include "tests/unit/tsrm_support.h"
+#ifdef ZTS
+# include "tests/unit/tsrm_support.h"
+#endif
 
 #ifdef ZTS
 # define THREAD_COUNT 8
@@ -21,7 +23,9 @@
 #define ROUND_COUNT 20
 #define LEAK_COUNT 12       /* of one place in each round */
 
+#ifdef ZTS
 static struct gate start = GATE_INIT;
+#endif
 
 static void end_loudly(int full)
 {
@@ -49,8 +53,8 @@ static void *work(void *argument)
 {
     size_t number = *(const size_t *)argument;
     char name[32];
-    gate_pass(&start, 1);
 #ifdef ZTS
+    gate_pass(&start, 1);
     CHECK(ts_resource(0) != NULL);
 #endif
     snprintf(name, sizeof name, "worker-%zu", number);
@@ -80,7 +84,6 @@ static void run_workers(void)
         (void)thread_result(threads[number]);
     }
 #else
-    gate_open(&start, 1);
     (void)work(numbers);
 #endif
 }
