@@ -25,7 +25,7 @@ packages="$packages libck-dev libcriterion-dev zlib1g-dev liblua5.4-dev"
 # What check runs some programs under, and the PHP that it runs with the drop-in.
 check_packages="valgrind libphp8.2-embed php8.2-dev php8.2-xml php8.2-mbstring"
 check_packages="$check_packages composer phpunit php-twig dokuwiki"
-check_packages="$check_packages libapache2-mod-php8.2 apache2-utils"
+check_packages="$check_packages libapache2-mod-php8.2 apache2-utils php8.2-opcache"
 # The clients of tsrmalloc-fpm in its tests, and what reads its status page.
 check_packages="$check_packages nginx-light lighttpd apache2-bin libfcgi-bin curl chromium jq"
 check_packages="$check_packages libxml2-utils prometheus"

@@ -99,7 +99,7 @@ echo "$(wc -l <"$work/phpt") tests; stock: $(awk '{ print $1 }' "$work/stock" | 
 
 # ---- the scripts of the other tests ----
 
-for test in basics limits options; do
+for test in abi basics limits options; do
     check "tests/php/$test.sh with this PHP" "$abs_top_srcdir/tests/php/$test.sh"
 done
 check_summary

@@ -1,0 +1,10 @@
+#!/bin/sh
+# abi: tests/php/abi.c with the drop-in, and without it: it tests what PHP's memory manager does.
+set -u
+. "$abs_top_srcdir/tests/php/support.sh"
+
+compile "$abs_top_srcdir/tests/php/abi.c" "$work/abi" || exit 1
+check "what is expected is what PHP does: without the drop-in it passes" "$work/abi"
+LD_PRELOAD=$drop_in "$work/abi"
+check "with the drop-in it passes" [ $? -eq 0 ]
+check_summary
