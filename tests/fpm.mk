@@ -34,6 +34,12 @@ tests_fpm_request_LDADD = libtsrmalloc-fpm.la libtsrmalloc-engines.la $(PLAIN_LD
 
 # With real clients: nginx, lighttpd, Apache, cgi-fcgi, Chromium; what is not installed is skipped.
 SCRIPT_TESTS += tests/fpm/load.sh tests/fpm/nginx.sh tests/fpm/balance.sh tests/fpm/clients.sh \
-    tests/fpm/status_page.sh tests/fpm/lua.sh
+    tests/fpm/status_page.sh tests/fpm/lua.sh tests/fpm/hostile.sh
 EXTRA_DIST += tests/fpm/support.sh tests/fpm/root/echo.lua tests/fpm/root/large.lua \
     tests/fpm/root/wait.lua docs/deployment.md
+
+# What tests/fpm/hostile.sh runs.
+check_PROGRAMS += tests/fpm/hostile
+tests_fpm_hostile_SOURCES = tests/fpm/hostile.c tests/fpm/wire.c tests/fpm/wire.h \
+    tests/fpm/fastcgi_rows.c tests/fpm/fastcgi_rows.h
+tests_fpm_hostile_LDADD = libtsrmalloc-fpm.la

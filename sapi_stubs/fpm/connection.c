@@ -127,6 +127,12 @@ bool fpm_head_is_there(const uint8_t *data, size_t size)
         if (is_management || (type != FCGI_TYPE_BEGIN_REQUEST && type != FCGI_TYPE_PARAMS)) {
             return true;
         }
+        /* A role that is refused: nothing has to follow. */
+        if (type == FCGI_TYPE_BEGIN_REQUEST && (content_size != FCGI_BEGIN_SIZE
+                || header[FCGI_HEADER_SIZE] != 0
+                || header[FCGI_HEADER_SIZE + 1] != FCGI_ROLE_RESPONDER)) {
+            return true;
+        }
         at += FCGI_HEADER_SIZE + content_size + header[6];
     }
     /* Nothing waits for more than a worker can look at. A first byte that is no version is wrong

@@ -22,6 +22,9 @@ typedef struct fpm_connection {
     uint8_t *input;                 /* the holder's buffer of FPM_INPUT_SIZE bytes; NULL: parked */
     size_t input_begin, input_end;
     engine_request *stop;           /* waits end when it is told to stop; NULL: they do not */
+    /* atomic: relaxed; the control thread peeks at the next bytes while a request runs. The id of
+     * the request, once they must begin a record; until then 0. */
+    _Atomic uint16_t abort_id;
     uint64_t bytes_sent;            /* since it was accepted */
     uint64_t accepted_at;           /* nanoseconds of CLOCK_MONOTONIC */
     uint64_t queue_wait;            /* nanoseconds the request waited for a worker, where known */

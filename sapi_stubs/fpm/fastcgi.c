@@ -17,8 +17,6 @@
 
 #include "fpm/fastcgi_output.h"
 
-enum { ROLE_RESPONDER = 1, BEGIN_SIZE = 8 };
-
 const fcgi_limits fcgi_default_limits = {
     .params_size_max = 256 * 1024,
     .params_count_max = 1000,
@@ -134,7 +132,7 @@ static bool check_begin(fcgi_parser *parser, fcgi_event *event)
     if (record_id(parser) == 0) {
         return broken(parser, event, "BEGIN_REQUEST with id 0");
     }
-    if (parser->content != BEGIN_SIZE) {
+    if (parser->content != FCGI_BEGIN_SIZE) {
         return broken(parser, event, "BEGIN_REQUEST whose content is not 8 bytes");
     }
     if (is_of_request(parser) &&
@@ -243,7 +241,7 @@ static size_t take_content(fcgi_parser *parser, const uint8_t *data, size_t size
     fcgi_type type = record_type(parser);
     size_t piece = size < parser->content ? size : parser->content;
     if (type == FCGI_TYPE_BEGIN_REQUEST) {
-        memcpy(parser->begin + BEGIN_SIZE - parser->content, data, piece);
+        memcpy(parser->begin + FCGI_BEGIN_SIZE - parser->content, data, piece);
     } else if (type == FCGI_TYPE_GET_VALUES && record_id(parser) == 0) {
         fcgi_value_scan(&parser->values, data, piece);
     } else if (type == FCGI_TYPE_PARAMS && is_of_request(parser) &&
@@ -315,7 +313,7 @@ static void end_begin(fcgi_parser *parser, fcgi_event *event)
     bool keep = (parser->begin[2] & FCGI_KEEP_CONN) != 0;
     if (parser->phase != FCGI_PHASE_NO_REQUEST) {
         reply_end(event, record_id(parser), FCGI_CANT_MPX_CONN);
-    } else if (role != ROLE_RESPONDER) {
+    } else if (role != FCGI_ROLE_RESPONDER) {
         reply_end(event, record_id(parser), FCGI_UNKNOWN_ROLE);
         event->close = !keep;
     } else {
@@ -427,7 +425,18 @@ void fcgi_parser_end_request(fcgi_parser *parser, bool params_are_gone)
     parser->phase = FCGI_PHASE_NO_REQUEST;
 }
 
+bool fcgi_parser_is_between_records(const fcgi_parser *parser)
+{
+    return parser->header_size == 0 && !parser->in_record;
+}
+
+bool fcgi_is_abort(const uint8_t header[FCGI_HEADER_SIZE], uint16_t request_id)
+{
+    return header[0] == FCGI_VERSION && header[1] == FCGI_TYPE_ABORT_REQUEST &&
+        (header[2] << 8 | header[3]) == request_id;
+}
+
 bool fcgi_parser_is_idle(const fcgi_parser *parser)
 {
-    return parser->phase == FCGI_PHASE_NO_REQUEST && parser->header_size == 0 && !parser->in_record;
+    return parser->phase == FCGI_PHASE_NO_REQUEST && fcgi_parser_is_between_records(parser);
 }

@@ -24,6 +24,8 @@
 enum {
     FCGI_HEADER_SIZE = 8,
     FCGI_VERSION = 1,
+    FCGI_BEGIN_SIZE = 8,            /* bytes of BEGIN_REQUEST's content */
+    FCGI_ROLE_RESPONDER = 1,
     FCGI_KEEP_CONN = 1,             /* the flag in BEGIN_REQUEST */
     FCGI_REPLY_SIZE_MAX = 80,       /* GET_VALUES_RESULT with all three values is the largest */
 };
@@ -130,6 +132,11 @@ size_t fcgi_parse(fcgi_parser *parser, const uint8_t *data, size_t size, fcgi_ev
 /* The answer is complete: records of this request's id are ignored from now on. The params are
  * dropped, not freed, when `params_are_gone` (the heap they were in was reset). */
 void fcgi_parser_end_request(fcgi_parser *parser, bool params_are_gone);
+
+/* A record begins with the next byte: nothing of one has been read. */
+bool fcgi_parser_is_between_records(const fcgi_parser *parser);
+/* The header of an ABORT of that request. For who looks at bytes that are not read yet. */
+bool fcgi_is_abort(const uint8_t header[FCGI_HEADER_SIZE], uint16_t request_id);
 
 /* Nothing of a record and nothing of a request has been read: the connection may be parked, or
  * closed without loss. */

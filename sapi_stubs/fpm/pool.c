@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "fpm/clock.h"
+#include "fpm/fastcgi.h"
 #include "fpm/log.h"
 
 #define SECOND 1000000000ull            /* nanoseconds */
@@ -328,10 +329,13 @@ void fpm_pool_manage(fpm_pool *pool, unsigned int room)
 
 /* ---- requests that take long ---- */
 
+/* The client has closed, or says that it gives the request up. */
 static bool client_is_gone(const fpm_connection *connection)
 {
-    char byte;
-    return recv(connection->file, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    uint8_t header[FCGI_HEADER_SIZE];
+    uint16_t id = atomic_load_explicit(&connection->abort_id, memory_order_relaxed);
+    ssize_t size = recv(connection->file, header, sizeof header, MSG_PEEK | MSG_DONTWAIT);
+    return size == 0 || (size == sizeof header && id != 0 && fcgi_is_abort(header, id));
 }
 
 /* Under the worker's guard, so the request is the one that `score` is about. */

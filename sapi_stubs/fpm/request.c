@@ -227,6 +227,8 @@ static void answer(fpm_request *self TSRMLS_DC)
         fpm_answer_replace(self, status, "");
     } else if (engine_request_stop(&self->engine) != ENGINE_GO_ON) {
         self->answer.is_cut = !self->is_aborted;
+    } else if (fpm_body_look_behind(self)) {
+        fpm_pool_count(self->worker->pool)->aborts++;
     } else if (!fpm_page_serve(self)) {
         fpm_script_serve(self TSRMLS_CC);
     }
@@ -294,8 +296,9 @@ bool fpm_request_serve(struct fpm_worker *worker, fpm_connection *connection TSR
     SG(server_context) = worker;
     self->connection = connection;
     fcgi_parser_init(&self->parser, &self->limits, &memory);
+    fpm_io io;
     /* Bytes that begin no request are used up without waiting for more. */
-    while (fpm_request_next_event(self, &event, 0) == FPM_IO_DONE) {
+    while ((io = fpm_request_next_event(self, &event, 0)) == FPM_IO_DONE) {
         if (event.kind == FCGI_BEGIN) {
             return serve_request(self TSRMLS_CC);
         }
@@ -304,5 +307,5 @@ bool fpm_request_serve(struct fpm_worker *worker, fpm_connection *connection TSR
             return false;
         }
     }
-    return fcgi_parser_is_idle(&self->parser) && event.kind == FCGI_MORE;
+    return io == FPM_IO_TIMEOUT && fcgi_parser_is_idle(&self->parser);
 }

@@ -124,6 +124,37 @@ unsigned int fpm_body_read_ahead(fpm_request *self)
     return self->failure_status;
 }
 
+/* The next event that has come, without waiting, is the peer's giving up. */
+static bool abort_has_come(fpm_request *self)
+{
+    fcgi_event event;
+    self->is_aborted = fpm_request_next_event(self, &event, 0) == FPM_IO_DONE
+        && event.kind == FCGI_ABORT;
+    return self->is_aborted;
+}
+
+bool fpm_body_look_behind(fpm_request *self)
+{
+    fpm_connection *connection = self->connection;
+    size_t size = connection->input_end - connection->input_begin;
+    if (self->parser.phase != FCGI_PHASE_ANSWER || !fcgi_parser_is_between_records(&self->parser)) {
+        return false;
+    }
+    if (size == 0) {
+        atomic_store_explicit(&connection->abort_id, self->parser.request_id,
+            memory_order_relaxed);
+    }
+    /* Another record is the next request's, and stays where it is. */
+    return size >= FCGI_HEADER_SIZE
+        && fcgi_is_abort(connection->input + connection->input_begin, self->parser.request_id)
+        && abort_has_come(self);
+}
+
+bool fpm_body_was_aborted(fpm_request *self)
+{
+    return self->parser.phase == FCGI_PHASE_ANSWER && abort_has_come(self);
+}
+
 size_t fpm_body_read(fpm_request *self, char *buffer, size_t size)
 {
     fpm_body *body = &self->body;

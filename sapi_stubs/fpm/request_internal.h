@@ -25,6 +25,10 @@ void fpm_request_end_interrupts(fpm_request *self);
 fpm_io fpm_request_next_event(fpm_request *self, fcgi_event *event, int64_t timeout);
 /* Read a small body before the script runs. Returns the status to answer with, 0: all is well. */
 unsigned int fpm_body_read_ahead(fpm_request *self);
+/* What the peer sent behind its body. true: an ABORT. One that comes later is seen by the control
+ * thread, which then stops the run; was_aborted() tells that from a peer who closed. */
+bool fpm_body_look_behind(fpm_request *self);
+bool fpm_body_was_aborted(fpm_request *self);
 /* Up to `size` bytes of the body; 0: its end, or request->engine.stop says why not. */
 size_t fpm_body_read(fpm_request *self, char *buffer, size_t size);
 /* Read and drop what is left of the request; sets must_close if that is not possible. */

@@ -242,7 +242,7 @@ static void end_stopped(fpm_request *self, const char *text)
     case ENGINE_STOP_CLIENT_GONE:
     case ENGINE_GO_ON:
         counters->aborts++;
-        self->answer.is_cut = true;
+        self->answer.is_cut = !fpm_body_was_aborted(self);
         break;
     }
 }

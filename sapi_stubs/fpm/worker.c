@@ -70,6 +70,7 @@ void fpm_worker_request_begin(fpm_worker *worker, fpm_connection *connection)
     worker->was_timed_out = false;
     worker->was_slow = false;
     worker->serving = connection;
+    atomic_store_explicit(&connection->abort_id, 0, memory_order_relaxed);
     pthread_mutex_unlock(&worker->guard);
     connection->stop = &worker->request.engine;
 }
