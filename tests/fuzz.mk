@@ -2,7 +2,7 @@
 # for libFuzzer and AFL++. make fuzz FUZZ_SECONDS=900 runs each under libFuzzer.
 
 fuzz_harnesses = tests/fuzz/operations tests/fuzz/trace tests/fuzz/environment tests/fuzz/options \
-    tests/fuzz/fastcgi
+    tests/fuzz/fastcgi tests/fuzz/conf
 check_PROGRAMS += $(fuzz_harnesses)
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
 
@@ -19,13 +19,15 @@ tests_fuzz_options_LDADD = $(PLAIN_LDADD)
 tests_fuzz_options_CPPFLAGS = $(AM_CPPFLAGS)
 tests_fuzz_fastcgi_SOURCES = tests/fuzz/fastcgi.c $(fuzz_main) $(fastcgi_transcript)
 tests_fuzz_fastcgi_LDADD = libtsrmalloc-fpm.la
+tests_fuzz_conf_SOURCES = tests/fuzz/conf.c $(fuzz_main)
+tests_fuzz_conf_LDADD = libtsrmalloc-fpm.la $(PLAIN_LDADD)
 
 SCRIPT_TESTS += tests/fuzz/replay.sh
 EXTRA_DIST += tests/fuzz/fuzz.sh tests/fuzz/corpus
 
 FUZZ_SECONDS = 60
 fuzz: all
-	@for harness in operations trace environment options fastcgi; do \
+	@for harness in operations trace environment options fastcgi conf; do \
 	    $(srcdir)/tests/fuzz/fuzz.sh $$harness $(FUZZ_SECONDS) || exit 1; \
 	done
 .PHONY: fuzz

@@ -20,6 +20,8 @@ case $fuzzer in
     *) echo "fuzz.sh: $fuzzer: expected libfuzzer or afl" >&2; exit 64 ;;
 esac
 case $harness in
+    conf) extra=$(echo "$source"/sapi_stubs/fpm/conf*.c "$source"/sapi_stubs/fpm/log.c \
+        "$source"/sapi_stubs/fpm/access_log.c) ;;
     options) extra=$source/sapi_stubs/cli/options.c ;;
     fastcgi)
         extra=$(echo "$source"/tests/fpm/fastcgi_transcript.c "$source"/sapi_stubs/fpm/fastcgi*.c) ;;
