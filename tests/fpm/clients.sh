@@ -84,7 +84,6 @@ LoadModule authz_core_module $modules/mod_authz_core.so
 LoadModule proxy_module $modules/mod_proxy.so
 LoadModule proxy_fcgi_module $modules/mod_proxy_fcgi.so
 DocumentRoot $work/root
-ProxyFCGIBackendType GENERIC
 ProxyPass / "unix:$work/www.sock|fcgi://localhost$work/root/"
 CONF
     [ "$(id -u)" -ne 0 ] || printf 'User www-data\nGroup www-data\n' >>"$work/apache.conf"
