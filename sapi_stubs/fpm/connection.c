@@ -4,7 +4,7 @@
  * Invariants  I1  a wait ends when `stop` says so: the interrupt's signal is let through only while
  *                 the thread waits, so none is lost between the test and the wait
  * Failure     a fpm_io other than FPM_IO_DONE; the connection is then closed by the caller.
- * Tests       tests/fpm/connection.c, tests/fpm/deadlines.sh */
+ * Tests       tests/fpm/lot.c, tests/fpm/hostile.sh */
 #include "config.h"
 
 #include "fpm/connection.h"

@@ -5,7 +5,7 @@
  *             I2  the descriptor's number never changes while it is open: a reopen replaces the
  *                 file behind it (dup2), so a writer never meets a closed descriptor
  * Failure     a line that cannot be written is lost; nothing waits for the log.
- * Tests       tests/fpm/log.c, tests/fpm/logs.sh */
+ * Tests       tests/fpm/log.c, tests/fpm/signals.sh */
 #include "config.h"
 
 #include "fpm/log.h"

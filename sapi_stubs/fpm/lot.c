@@ -8,7 +8,7 @@
  *             I3  the sweep takes parked connections only when their parking is over, so nobody is
  *                 between setting the state and epoll_ctl(2) when it closes the descriptor
  * Failure     a connection that cannot be watched or kept is closed.
- * Tests       tests/fpm/lot.c, tests/fpm/deadlines.sh */
+ * Tests       tests/fpm/lot.c, tests/fpm/hostile.sh */
 #include "config.h"
 
 #include "fpm/lot.h"

@@ -3,7 +3,7 @@
  * Thread      main thread.
  * Invariants  none.
  * Failure     FPM_ACTION_EXIT with status 64, the usage on stderr.
- * Tests       tests/fpm/usage.sh */
+ * Tests       tests/fpm/config.sh */
 #include "config.h"
 
 #include "fpm/options.h"

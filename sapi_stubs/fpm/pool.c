@@ -4,7 +4,7 @@
  * Invariants  I1  a worker's structure is reused only after its thread was joined
  *             I2  a thread that was told to leave is counted neither as idle nor as active
  * Failure     a worker that cannot be started is tried again, later each time.
- * Tests       tests/fpm/pools.sh, tests/fpm/server_threads.c */
+ * Tests       tests/fpm/pools.sh, tests/fpm/reload.sh */
 #include "config.h"
 
 #include "fpm/pool_internal.h"

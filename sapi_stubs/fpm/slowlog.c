@@ -4,7 +4,7 @@
  *             instructions of its script.
  * Invariants  I1  an entry is one write, and so are its frames, which follow it
  * Failure     what cannot be written is lost.
- * Tests       tests/fpm/timeouts.sh */
+ * Tests       tests/fpm/slowlog.sh */
 #include "config.h"
 
 #include <stdio.h>

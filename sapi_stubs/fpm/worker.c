@@ -7,7 +7,7 @@
  *                 connection then: it parks it for the others
  *             I3  the signal that ends a wait is blocked except in the wait, so it is never lost
  * Failure     a worker that cannot begin logs why and ends; the control thread tries again.
- * Tests       tests/fpm/pools.sh, tests/fpm/deadlines.sh, tests/fpm/load.sh */
+ * Tests       tests/fpm/pools.sh, tests/fpm/hostile.sh, tests/fpm/load.sh */
 #include "config.h"
 
 #include <errno.h>
