@@ -93,6 +93,32 @@ Test(heap_stats, a_sampled_peak_is_low_by_at_most_the_slots_of_the_small_runs)
     cr_assert_geq(peak + 6 * ZEND_MM_PAGE_SIZE, 24000u);
 }
 
+/* zend_alloc.h: of large blocks it is low by 1/256 of the heap at most. */
+Test(heap_stats, a_sampled_peak_of_large_blocks_is_low_by_a_256th_at_most)
+{
+    void *first = emalloc(unknown(MIB)), *second = emalloc(unknown(512 * KIB));
+    efree(first);
+    efree(second);
+    size_t peak = peak_usage(0);
+    cr_assert_leq(peak, MIB + 512 * KIB);
+    cr_assert_geq(peak + peak / 256, MIB + 512 * KIB);
+}
+
+Test(heap_stats, the_peak_of_what_is_held_stays_when_segments_go)
+{
+    void *blocks[4];
+    for (int number = 0; number < 4; number++) {
+        blocks[number] = emalloc(unknown(1500 * KIB));
+    }
+    cr_assert_eq(peak_usage(1), 8 * MIB);
+    for (int number = 0; number < 4; number++) {
+        efree(blocks[number]);
+    }
+    (void)zend_mm_gc(zend_mm_get_heap());
+    cr_assert_eq(usage(1), 2 * MIB);
+    cr_assert_eq(peak_usage(1), 8 * MIB);
+}
+
 Test(heap_stats, peaks_can_be_reset_to_the_present)
 {
     void *block = emalloc(unknown(5000));
@@ -141,6 +167,19 @@ Test(heap_stats, cached_memory_is_dropped_before_a_limit_is_refused)
     cr_assert_eq(usage(1), 11 * MIB);
     cr_assert(zend_set_memory_limit(2 * MIB));
     cr_assert_eq(usage(1), 2 * MIB);
+}
+
+Test(heap_stats, what_was_freed_elsewhere_is_dropped_before_a_limit_is_refused)
+{
+    zend_mm_heap *own = zend_mm_get_heap(), *other = new_heap();
+    void *huge = emalloc(unknown(9 * MIB));
+    (void)set_heap(other);
+    efree(huge);
+    (void)set_heap(own);
+    cr_assert_eq(usage(1), 11 * MIB);
+    cr_assert(zend_set_memory_limit(2 * MIB));
+    cr_assert_eq(usage(1), 2 * MIB);
+    zend_mm_shutdown(other, 1, 1);
 }
 
 Test(heap_stats, the_limit_can_be_lifted_again)
