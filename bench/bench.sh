@@ -27,9 +27,11 @@ echo "make bench: building the variants without checks"
 variants=$(eval "'$srcdir/bench/variants.sh' '$srcdir' '$directory/variants' \
     $(./config.status --config)")
 # `same` is the library itself once more: what it differs by is the error of the method.
+# `hardened` is a mode of it, not a build.
 # The variants are words without blanks, unless the build directory has some.
 # shellcheck disable=SC2086
-set -- --variant same="$library" $variants "$@"
+set -- --variant same="$library" $variants \
+    --variant hardened="ZEND_MM_HARDENED=1:$library" "$@"
 
 # Options come before traces; a trace that is in both places is measured once.
 for trace in "$srcdir"/traces/*.zmt.gz "$srcdir"/../shared/traces/*.zmt.gz; do

@@ -230,8 +230,21 @@ static void measure(const bench_workload *workload, const bench_task *task, benc
     }
 }
 
+/* VARIABLE=VALUE:PATH sets the variable of this process, which is about to load the library. */
+static const char *set_environment(char *path)
+{
+    char *colon = strchr(path, ':'), *equals = strchr(path, '=');
+    if (colon == NULL || equals == NULL || equals > colon) {
+        return path;
+    }
+    *colon = '\0';
+    (void)putenv(path);
+    return colon + 1;
+}
+
 static void run_task(char **argv)
 {
+    const char *path = set_environment(argv[ARG_PATH]);
     char error[256];
     bench_peer peer;
     bench_task task;
@@ -239,7 +252,7 @@ static void run_task(char **argv)
     bool probe = workload == NULL;
     if (!probe && !read_task(argv, workload, &task)) {
         printf("refused the operations did not arrive\n");
-    } else if (!bench_peer_open(argv[ARG_PEER], argv[ARG_PATH], &peer, error, sizeof error)) {
+    } else if (!bench_peer_open(argv[ARG_PEER], path, &peer, error, sizeof error)) {
         printf("refused %s\n", error);
     } else if (probe) {
         printf("version %s\n", peer.version);

@@ -86,8 +86,8 @@ workloads="traces large huge mixed grow reset startup age"
 mkdir "$work/pictures"
 pictures=
 command -v gnuplot >/dev/null 2>&1 && pictures=yes
-run --quick --peer "absent=$work/absent.so" --peers glibc,limit,absent,again \
-    --variant "again=$TSRMALLOC_SO" --json="$work/run.json" --markdown="$work/run.md" \
+run --quick --peer "absent=$work/absent.so" --peers glibc,limit,absent,again,hardened \
+    --variant "again=$TSRMALLOC_SO" --variant "hardened=ZEND_MM_HARDENED=1:$TSRMALLOC_SO" --json="$work/run.json" --markdown="$work/run.md" \
     ${pictures:+--svg "$work/pictures"} "$trace"
 check "a run: exit status 0" status_is 0
 check "a missing allocator is left out by name" err \
@@ -111,6 +111,7 @@ check "reset: storage time apart" grep -q '"workload":"reset".*"storage_ns":[0-9
 check "traces: what ours keeps after a request" grep -q \
     '"workload":"traces".*"allocator":"ours".*"kept":[-0-9]' "$work/run.json"
 check "a variant is measured with the traces" out '^small  *again  '
+check "a mode is measured with the traces" out '^small  *hardened  '
 check "a variant is measured with nothing else" lines_are 1 '^[^ ].* again  .*[0-9] - [0-9]'
 check "what leaving a check out saves is told" out '^again  *[-0-9.]* %'
 check "age: samples over time" grep -q '"samples":\[\[.*\],\[' "$work/run.json"
