@@ -2,7 +2,7 @@
  * Owns        nothing.
  * Thread      any; each works on its own heap.
  * Invariants  as in alloc/api.c: no mode is tested on the hot path.
- * Failure     php_failed_alloc() (error.h): an error of the host, or NULL while the thread is fallible.
+ * Failure     php_failed_alloc() (error.h): the host's error, or NULL while the thread is fallible.
  * Tests       tests/php/abi.c, tests/php/basics.sh
  */
 #include "config.h"

@@ -109,10 +109,11 @@ static size_t hard_limit(size_t limit)
 
 static _Noreturn void end_at_hard_limit(size_t limit, size_t size)
 {
-    const char *file = php_host.executed_filename != NULL ? php_host.executed_filename() : "Unknown";
+    const char *file =
+        php_host.executed_filename != NULL ? php_host.executed_filename() : "Unknown";
     unsigned int line = php_host.executed_lineno != NULL ? php_host.executed_lineno() : 0;
-    fprintf(stderr, "Hard memory limit of %zu bytes exhausted (tried to allocate %zu bytes) in %s on "
-        "line %u\n", limit, size, file, line);
+    fprintf(stderr, "Hard memory limit of %zu bytes exhausted (tried to allocate %zu bytes) in %s "
+        "on line %u\n", limit, size, file, line);
     _exit(EXIT_HARD_LIMIT);
 }
 

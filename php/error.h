@@ -2,8 +2,8 @@
  *
  *   the heap says NULL -> fallible thread ------------------------> the caller gets NULL
  *                      -> host up to 8.2.34: zend_error_noreturn() and so a bailout
- *                      -> later host, at the limit: the error is noted, the host raises it where its
- *                         state is consistent; the allocation goes past the limit, up to a hard one
+ *                      -> later host, at the limit: the error is noted, the host raises it where
+ *                         its state is sound; the allocation passes the limit, up to a hard one
  */
 #ifndef TSRMALLOC_PHP_ERROR_H
 #define TSRMALLOC_PHP_ERROR_H
@@ -16,7 +16,7 @@ typedef struct php_attempt {
     zend_mm_heap *heap;         /* NULL: the thread has none, and none could be made */
     void *block;                /* to be resized; NULL: a new one */
     size_t size, copy_size;     /* bytes */
-    bool is_new;                /* no resize, not even of NULL: custom handlers tell the two apart */
+    bool is_new;                /* not even a resize of NULL: custom handlers tell them apart */
     zend_mm_entrance entrance;
 } php_attempt;
 

@@ -59,8 +59,8 @@ bool php_max_allocs_hit(void) PHP_SYMBOL("zend_mm_max_allocs_hit");
 
 /* ---- heaps.c: heaps as objects ---- */
 
-/* PHP's storage interface (7.0 and later): chunks of a size, at an alignment. truncate and extend may
- * be NULL, and may refuse. */
+/* PHP's storage interface (7.0 and later): chunks of a size, at an alignment. truncate and extend
+ * may be NULL, and may refuse. */
 typedef struct php_mm_storage php_mm_storage;
 typedef struct php_mm_handlers {
     void *(*chunk_alloc)(php_mm_storage *storage, size_t size, size_t alignment);
@@ -103,8 +103,8 @@ typedef enum php_result { PHP_SUCCESS = 0, PHP_FAILURE = -1 } php_result;
 
 /* Bytes; FAILURE: the heap holds more. */
 php_result php_set_memory_limit(size_t limit) PHP_SYMBOL("zend_set_memory_limit");
-/* Up to this many percent of the limit a late 8.2 goes on, to where it can stop; -1: twice the limit,
- * or 1 GiB above it if that is less. FAILURE: below 100, or the heap is beyond its limit already. */
+/* Up to this many percent of the limit a late 8.2 goes on, to where it can stop; -1: twice the
+ * limit, or 1 GiB above it if that is less. FAILURE: below 100, or the heap is beyond its limit. */
 php_result php_set_memory_hard_limit_percent(int64_t percent)
     PHP_SYMBOL("zend_set_memory_hard_limit_percent");
 bool php_is_reporting(void) PHP_SYMBOL("zend_alloc_in_memory_limit_error_reporting");

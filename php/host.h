@@ -11,7 +11,7 @@
 #define PHP_E_ERROR 1
 #define PHP_EXIT_NOT_SERVED 70
 
-/* The host's functions that are needed; NULL: it has no such function. Const after php_host_find(). */
+/* The host's functions that are needed; NULL: it has none such. Const after php_host_find(). */
 typedef struct php_host {
     char version[16];           /* "8.2.36"; "8" until php_host_note_version() */
     const char *(*get_zend_version)(void);      /* NULL until the host is started */

@@ -3,7 +3,7 @@
 # The core is compiled again: its TSRM macros are empty, each thread has its heap in TLS, and names
 # that mean something else in PHP are others (core_names.h).
 
-EXTRA_DIST += php/symbols docs/php.md
+EXTRA_DIST += php/symbols docs/php.md php/bench/bench.sh php/bench/huge.php php/bench/large.php
 if PHP_DROP_IN
 
 php_sources = \

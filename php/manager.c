@@ -1,8 +1,8 @@
 /* manager: starts and ends the memory manager of a PHP, and knows each thread's heap.
- * Owns        alloc_globals (of the host's TSRM, or one static), this layer's thread-local variables.
+ * Owns        alloc_globals (of the host's TSRM, or one static), this layer's TLS.
  * Thread      each its own; ctor and dtor may run in another thread on its behalf.
- * Invariants  as in alloc/globals.c: hot is the heap, or one of the two constants; current is NULL or
- *             the heap that alloc_globals names.
+ * Invariants  as in alloc/globals.c: hot is the heap, or one of the two constants; current is NULL
+ *             or the heap that alloc_globals names.
  * Failure     a call before start_memory_manager() ends the process; a ctor without storage leaves
  *             the thread without a heap, and its next allocation tries again.
  * Tests       tests/php/basics.sh, tests/php/zts.sh

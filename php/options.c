@@ -2,7 +2,7 @@
  * Owns        the counts behind the line at exit, the descriptor of the statistics' file.
  * Thread      any; counts are atomic, a heap's statistics are one record under a lock.
  * Invariants  none of the variables costs the hot path anything but TSRMALLOC_RECORD.
- * Failure     a wrong value, or a file that cannot be opened, ends the process with status 64 or 73.
+ * Failure     a wrong value, or a file that cannot be opened, ends the process: status 64 or 73.
  * Tests       tests/php/options.sh
  */
 #include "config.h"
@@ -43,8 +43,8 @@ static const char *variable(const char *name)
 
 static void print_info(void)
 {
-    fprintf(stderr, "tsrmalloc " PACKAGE_VERSION ": served PHP %s (%s), %lu heaps, %lu request ends, "
-        "largest heap %zu bytes\n", php_host.version,
+    fprintf(stderr, "tsrmalloc " PACKAGE_VERSION ": served PHP %s (%s), %lu heaps, %lu request "
+        "ends, largest heap %zu bytes\n", php_host.version,
         php_host.allocate_id != NULL ? "ZTS" : "NTS", atomic_load(&heap_count),
         atomic_load(&request_count), atomic_load(&largest_peak));
 }
@@ -64,8 +64,8 @@ static void set_process_limit(const char *text)
     size_t digits = strspn(text, "0123456789");
     size_t length = digits + (strspn(text + digits, "kKmMgG") > 0);
     if (digits == 0 || text[length] != '\0' || limit < (int64_t)ZEND_MM_SEGMENT_SIZE) {
-        fprintf(stderr, "tsrmalloc: TSRMALLOC_PROCESS_LIMIT=%s: expected bytes, at least 2M, with k, "
-            "m or g at the end if you like\n", text);
+        fprintf(stderr, "tsrmalloc: TSRMALLOC_PROCESS_LIMIT=%s: expected bytes, at least 2M, with "
+            "k, m or g at the end if you like\n", text);
         exit(EXIT_USAGE);
     }
     (void)zend_mm_set_process_limit((size_t)limit);

@@ -59,8 +59,8 @@ static bool leave_preload(void)
     return was_in;
 }
 
-/* glibc hands main()'s arguments to constructors. Where PHP is part of the program itself, behind which
- * RTLD_NEXT looks, its calls do not come here, and nothing is at stake. */
+/* glibc hands main()'s arguments to constructors. Where PHP is part of the program itself, behind
+ * which RTLD_NEXT looks, its calls do not come here, and nothing is at stake. */
 static __attribute__((constructor)) void check_program(int argc, char **argv)
 {
     (void)argc;

@@ -1,9 +1,9 @@
 /* record: an observer of each heap that writes what it hears as a trace.
  * Owns        one recorder per heap, in C library memory; the trace files.
- * Thread      start: before any heap. A recorder: its heap's owner, or the thread that ends the heap.
+ * Thread      start: before any heap. A recorder: its heap's owner, or who ends the heap.
  * Invariants  I1  an id is dense, and belongs to one live block: traces/README.md
  *             I2  a request is written when it has ended, so that a file holds whole requests only
- * Failure     no memory, or a file that cannot be written: one line, and that heap is recorded no more.
+ * Failure     no memory, or a file that cannot be written: one line, and no more of that heap.
  * Tests       tests/php/options.sh
  */
 #include "config.h"
@@ -77,8 +77,8 @@ static char *path_of(const recorder *rec, bool is_child)
 
 static void give_up(recorder *rec, const char *why)
 {
-    fprintf(stderr, "tsrmalloc: TSRMALLOC_RECORD=%s: %s; heap %u is recorded no more\n", record_path,
-        why, rec->number);
+    fprintf(stderr, "tsrmalloc: TSRMALLOC_RECORD=%s: %s; heap %u is recorded no more\n",
+        record_path, why, rec->number);
     if (rec->file != NULL) {
         php_record_file_forget(rec->file);
         rec->file = NULL;
@@ -252,8 +252,9 @@ static void end_file(recorder *rec)
         return;
     }
     char header[320];
-    int length = snprintf(header, sizeof header, "#zmtrace 1\n# source: PHP %s, process %ld, heap %u\n"
-        "# ids: %zu\n# ops: %zu\n# requests: %zu\n# peak-bytes: %llu\n", php_host.version,
+    int length = snprintf(header, sizeof header,
+        "#zmtrace 1\n# source: PHP %s, process %ld, heap %u\n# ids: %zu\n"
+        "# ops: %zu\n# requests: %zu\n# peak-bytes: %llu\n", php_host.version,
         (long)getpid(), rec->number, rec->id_count, rec->op_count, rec->request_count,
         (unsigned long long)rec->peak_size);
     if (!php_record_file_close(rec->file, header, (size_t)length)) {

@@ -23,7 +23,7 @@ struct php_record_file {
     void *compressor;       /* of zlib, on `body`; NULL: plain text */
 };
 
-/* zlib is looked for when a recording asks for it: PHP programs that record nothing do not load it. */
+/* zlib is looked for when a recording asks for it: other programs do not load it. */
 static struct {
     void *(*gzdopen)(int file, const char *mode);
     int (*gzwrite)(void *compressor, const void *text, unsigned int length);

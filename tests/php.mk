@@ -13,12 +13,9 @@ check-php-zts: all
 .PHONY: check-php-zts
 
 LONG_TESTS += tests/php/apache_long.sh
-EXTRA_DIST += tests/php/apache_long.sh tests/php/zts.sh tests/php/zts_build.sh tests/php/zts_threads.c tests/php/phpt_list
-EXTRA_DIST += $(php_tests) tests/php/support.sh tests/php/abi.c tests/php/embed.c tests/php/fake_php.c \
-    tests/php/fake_program.c tests/php/scripts/DiffTest.php tests/php/scripts/dokuwiki.php \
-    tests/php/scripts/twig.php tests/php/scripts/ffi.php tests/php/scripts/fork.php tests/php/scripts/limit_huge.php \
-    tests/php/scripts/limit_in.php tests/php/scripts/limit_raised.php tests/php/scripts/limit_set.php \
-    tests/php/scripts/end.php tests/php/scripts/error.php tests/php/scripts/exit.php \
-    tests/php/scripts/fibers.php tests/php/scripts/gc.php tests/php/scripts/hello.php \
-    tests/php/scripts/idle.php tests/php/scripts/limit_text.php tests/php/scripts/phpinfo.php \
-    tests/php/scripts/sizes.php tests/php/scripts/values.php
+php_scripts = DiffTest dokuwiki end error exit ffi fibers fork gc hello idle limit_huge limit_in \
+    limit_raised limit_set limit_text phpinfo sizes twig values
+EXTRA_DIST += $(php_tests) $(php_scripts:%=tests/php/scripts/%.php) tests/php/abi.c \
+    tests/php/apache_long.sh tests/php/embed.c tests/php/fake_php.c tests/php/fake_program.c \
+    tests/php/phpt_list tests/php/support.sh tests/php/zts.sh tests/php/zts_build.sh \
+    tests/php/zts_threads.c

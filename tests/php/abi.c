@@ -1,6 +1,6 @@
 /* abi: PHP's memory manager as extensions use it from C, against the installed PHP's own headers.
- * Run with the drop-in and without (tests/php/abi.sh): what it expects holds for both, so that it is
- * what PHP does and not what we believe. Linked with libphp; compiled by tests/php/support.sh.
+ * Run with the drop-in and without (tests/php/abi.sh): what it expects holds for both, so that it
+ * is what PHP does and not what we believe. Linked with libphp; compiled by tests/php/support.sh.
  */
 #include <sapi/embed/php_embed.h>
 
@@ -27,7 +27,8 @@ static bool is_filled(const char *block, size_t size, size_t with)
     return true;
 }
 
-static const size_t sizes[] = { 0, 1, 8, 24, 100, 3072, 3073, 4096, 100000, 2093056, 2093057, 3000001 };
+static const size_t sizes[] = { 0, 1, 8, 24, 100, 3072, 3073, 4096, 100000, 2093056, 2093057,
+    3000001 };
 #define SIZE_COUNT (sizeof sizes / sizeof sizes[0])
 
 static void test_blocks(void)
@@ -139,7 +140,8 @@ static unsigned int chunks_in_use;
 static void *chunk_alloc(zend_mm_storage *storage, size_t size, size_t alignment)
 {
     CHECK(*(int *)storage->data == 42);
-    char *area = mmap(NULL, size + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *area = mmap(NULL, size + alignment, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (area == MAP_FAILED) {
         return NULL;
     }
@@ -212,7 +214,8 @@ static void test_handlers(void)
     void (*get_free)(void *);
     void *(*get_realloc)(void *, size_t);
     zend_mm_get_custom_handlers(heap, &get_malloc, &get_free, &get_realloc);
-    CHECK(get_malloc == counting_malloc && get_free == counting_free && get_realloc == counting_realloc);
+    CHECK(get_malloc == counting_malloc && get_free == counting_free
+        && get_realloc == counting_realloc);
     char *constant = emalloc(24);
     volatile size_t size = 5000;
     char *variable = emalloc(size);

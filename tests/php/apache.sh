@@ -9,7 +9,8 @@ server=$(command -v apache2 || echo /usr/sbin/apache2)
 for file in "$server" "$modules/libphp8.2.so" /usr/share/dokuwiki/doku.php; do
     [ -e "$file" ] || skip_all "Apache's module with the drop-in" "$file is not installed"
 done
-command -v ab >/dev/null || skip_all "Apache's module with the drop-in" "ab (apache2-utils) is not installed"
+command -v ab >/dev/null ||
+    skip_all "Apache's module with the drop-in" "ab (apache2-utils) is not installed"
 requests=${APACHE_REQUESTS:-200}
 port=$((20000 + $$ % 20000))
 wiki=$work/wiki
@@ -102,10 +103,11 @@ check "the first requests are answered" ab_is_well 60
 before=$(resident)
 check "$requests requests are answered" ab_is_well "$requests"
 after=$(resident)
-is_flat() { [ "$after" -le $((before + before / 10 + 2048)) ] || { echo "$before KiB, then $after KiB"; return 1; }; }
+is_flat() { [ "$after" -le $((before + before / 10 + 2048)) ]; }
 check "the memory of the children is flat" is_flat
 echo "resident: $before KiB, then $after KiB"
 stop_server
-check "a server that stops says what it served" grep -qE 'served PHP 8\.2\.[0-9]+ \(NTS\), 1 heaps' \
+check "a server that stops says what it served" grep -qE \
+    'served PHP 8\.2\.[0-9]+ \(NTS\), 1 heaps' \
     "$work/logs/error" "$work/server.err"
 check_summary

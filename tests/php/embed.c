@@ -29,8 +29,8 @@ static void add_setting(const char *text)
     }
     value++;
     /* What is no word or number has to be quoted in an ini file. */
-    bool is_plain = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./"
-        "\"'") == strlen(value);
+    bool is_plain = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        "0123456789_./\"'") == strlen(value);
     snprintf(settings + used, sizeof settings - used, is_plain ? "%.*s%s\n" : "%.*s\"%s\"\n",
         (int)(value - text), text, value);
 }
@@ -85,7 +85,8 @@ static void register_variables(zval *variables)
 
 static void define_stream(const char *name, const char *url)
 {
-    php_stream *stream = php_stream_open_wrapper_ex(url, name[3] == 'I' ? "rb" : "wb", 0, NULL, NULL);
+    const char *mode = name[3] == 'I' ? "rb" : "wb";
+    php_stream *stream = php_stream_open_wrapper_ex(url, mode, 0, NULL, NULL);
     if (stream != NULL) {
         zend_constant constant;
         stream->flags |= PHP_STREAM_FLAG_NO_CLOSE;

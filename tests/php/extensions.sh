@@ -9,9 +9,9 @@ folder=$(php-config8.2 --extension-dir 2>/dev/null)
 if [ -f "$folder/opcache.so" ]; then
     for jit in disable function tracing; do
         for script in values fibers end; do
-            same "opcache, jit=$jit: $script.php" -d zend_extension=opcache -d opcache.enable_cli=1 \
-                -d opcache.enable=1 -d opcache.jit_buffer_size=16M -d "opcache.jit=$jit" \
-                "$scripts/$script.php"
+            same "opcache, jit=$jit: $script.php" -d zend_extension=opcache \
+                -d opcache.enable_cli=1 -d opcache.enable=1 \
+                -d opcache.jit_buffer_size=16M -d "opcache.jit=$jit" "$scripts/$script.php"
         done
     done
     mkdir "$work/cache"

@@ -33,7 +33,8 @@ check "with exit status 255" status_is 255
 for wrong in 1 x 3q 64MB; do
     TSRMALLOC_PROCESS_LIMIT=$wrong
     ours "$scripts/hello.php"
-    check "TSRMALLOC_PROCESS_LIMIT=$wrong is named as wrong" err "TSRMALLOC_PROCESS_LIMIT=$wrong: expected"
+    check "TSRMALLOC_PROCESS_LIMIT=$wrong is named as wrong" err \
+        "TSRMALLOC_PROCESS_LIMIT=$wrong: expected"
     check "with exit status 64" status_is 64
 done
 check_summary

@@ -3,7 +3,7 @@
 set -u
 . "$abs_top_srcdir/tests/php/support.sh"
 
-replays() { "$abs_top_builddir/tsrmalloc-cli" --verify "$1" >"$work/replayed" 2>&1 || { cat "$work/replayed"; return 1; }; }
+replays() { "$abs_top_builddir/tsrmalloc-cli" --verify "$1"; }
 requests_are() { zcat -f "$1" | grep -qx "# requests: $2" || { zcat -f "$1" | head; return 1; }; }
 
 # ---- INFO ----
@@ -11,7 +11,7 @@ TSRMALLOC_INFO=1
 export TSRMALLOC_INFO
 ours "$scripts/hello.php"
 check "TSRMALLOC_INFO: version, kind, heaps, requests" grep -qE \
-    '^tsrmalloc [0-9.]+: served PHP 8\.[0-9.]+ \((NTS|ZTS)\), 1 heaps, 2 request ends, largest heap' \
+    '^tsrmalloc [0-9.]+: served PHP 8\.[0-9.]+ \((NTS|ZTS)\), 1 heaps, 2 request ends, largest' \
     "$work/err"
 check "on stdout there is what the program prints" out_is hello
 unset TSRMALLOC_INFO

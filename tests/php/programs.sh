@@ -6,7 +6,8 @@ set -u
 # What the programs load; those that are not there are left out, and so are the programs.
 extensions=
 for name in ctype iconv mbstring tokenizer xml dom simplexml xmlwriter phar posix; do
-    [ ! -f "$(php-config8.2 --extension-dir)/$name.so" ] || extensions="$extensions -d extension=$name"
+    [ ! -f "$(php-config8.2 --extension-dir)/$name.so" ] ||
+        extensions="$extensions -d extension=$name"
 done
 
 # program ARGUMENT...: $embed with the extensions. Durations and memory are not compared.
@@ -35,9 +36,10 @@ if needs composer /usr/share/php/Composer "$sentence"; then
     ln -s /usr/share/php/Composer "$work/project/src"
     echo '{"name": "tsrmalloc/project", "description": "x", "license": "BSD-2-Clause",' \
         '"autoload": {"classmap": ["src/"]}}' >"$work/project/composer.json"
-    check "$sentence: validate" is_same_program /usr/bin/composer --no-ansi -n -d "$work/project" validate
-    check "$sentence: dump-autoload" is_same_program /usr/bin/composer --no-ansi -n -d "$work/project" \
-        dump-autoload -o
+    check "$sentence: validate" is_same_program /usr/bin/composer --no-ansi -n \
+        -d "$work/project" validate
+    check "$sentence: dump-autoload" is_same_program /usr/bin/composer --no-ansi -n \
+        -d "$work/project" dump-autoload -o
     check "it has made one" out "Generated optimized autoload files containing"
 fi
 
@@ -63,7 +65,8 @@ if needs dokuwiki /usr/share/dokuwiki/doku.php "$sentence"; then
     for folder in attic cache index locks log media media_attic media_meta meta pages tmp; do
         mkdir -p "$wiki/data/$folder"
     done
-    printf '<?php $conf["savedir"] = "%s/data"; $conf["useacl"] = 0;\n' "$wiki" >"$wiki/conf/local.php"
+    printf '<?php $conf["savedir"] = "%s/data"; $conf["useacl"] = 0;\n' "$wiki" \
+        >"$wiki/conf/local.php"
     printf '<?php define("DOKU_CONF", "%s/conf/");\n' "$wiki" >"$wiki/inc/preload.php"
     program "$scripts/dokuwiki.php" "$wiki" start >/dev/null        # fills its caches
     for page in wiki:syntax wiki:dokuwiki start wiki:welcome; do

@@ -36,7 +36,8 @@ for name in debug newer; do
     fake "$work/links_$name"
     check "$name, there at start: the program runs without the drop-in" status_is 3
     check "$name, there at start: its own memory manager" out "its own memory manager"
-    check "$name, there at start: why" err "tsrmalloc: $reason; the program goes on without tsrmalloc"
+    check "$name, there at start: why" err \
+        "tsrmalloc: $reason; the program goes on without tsrmalloc"
     check "$name, there at start: that is all" lines_on_err 1
     preload="libc.so.6:$drop_in libm.so.6"
     fake "$work/links_$name"

@@ -76,5 +76,7 @@ same() {
 out() { grep -qF -e "$1" "$work/out" || { cat "$work/out" "$work/err"; return 1; }; }
 err() { grep -qF -e "$1" "$work/err" || { cat "$work/out" "$work/err"; return 1; }; }
 out_is() { [ "$(cat "$work/out")" = "$1" ] || { cat "$work/out" "$work/err"; return 1; }; }
-status_is() { [ "$status" -eq "$1" ] || { echo "status $status"; cat "$work/out" "$work/err"; return 1; }; }
+status_is() {
+    [ "$status" -eq "$1" ] || { echo "status $status"; cat "$work/out" "$work/err"; return 1; }
+}
 not() { ! "$@"; }

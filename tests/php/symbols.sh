@@ -26,11 +26,13 @@ check "there are 60 functions of bins" count_bins
 # zend_handle_delayed_oom() stays the host's: it works on the engine's state, and a heap's flag.
 if [ -f "$host" ]; then
     nm -D --defined-only "$host" | names | grep -E -e '^_(safe_)?f?e(m|c|re)alloc' -e '^_efree' \
-        -e '^_estrn?dup' -e '^__?(zend_mm|zend_mem|zend_[cmrs])' -e '^_safe_' -e '^zend_(mm|memory)_' \
+        -e '^_estrn?dup' -e '^__?(zend_mm|zend_mem|zend_[cmrs])' -e '^_safe_' \
+        -e '^zend_(mm|memory)_' \
         -e '^zend_set_memory' -e '^is_zend_(mm|ptr)$' -e '_memory_manager$' -e '^zend_strndup$' \
         -e '^zend_alloc_in_memory' >"$work/host"
     comm -23 "$work/host" "$work/list" >"$work/more"
-    check "every function of the installed PHP's memory manager is replaced" diff /dev/null "$work/more"
+    check "every function of the installed PHP's memory manager is replaced" \
+        diff /dev/null "$work/more"
 else
     check_skip "every function of the installed PHP's memory manager is replaced" "no $host"
 fi

@@ -19,7 +19,8 @@ link_archive() {
     cp "$object" "$zts/src/Zend/zend_alloc.o" && cp "$object" "$zts/src/Zend/.libs/zend_alloc.o" &&
         rm -f "$zts/src/libphp.la" "$zts/src/libs/libphp.so" "$zts/src/sapi/cli/php" &&
         make -C "$zts/src" libphp.la sapi/cli/php >"$work/link.log" 2>&1 &&
-        cp "$zts/src/libs/libphp.so" "$zts/src/sapi/cli/php" "$linked/" || { tail "$work/link.log"; return 1; }
+        cp "$zts/src/libs/libphp.so" "$zts/src/sapi/cli/php" "$linked/" ||
+        { tail "$work/link.log"; return 1; }
     cp "$zts/stock/zend_alloc.o" "$zts/src/Zend/zend_alloc.o"
     cp "$zts/stock/zend_alloc_pic.o" "$zts/src/Zend/.libs/zend_alloc.o"
 }
@@ -52,11 +53,15 @@ preloaded() {
 }
 check "the same with the drop-in preloaded" preloaded
 linked_in() {
-    LD_LIBRARY_PATH=$linked LD_PRELOAD=$linked/libphp.so run_threads "$rounds" >"$work/linked.out" 2>&1
+    LD_LIBRARY_PATH=$linked LD_PRELOAD=$linked/libphp.so run_threads "$rounds" \
+        >"$work/linked.out" 2>&1
     diff "$work/stock.out" "$work/linked.out"
 }
 check "the same with the archive in libphp.so" linked_in
-heaps() { TSRMALLOC_INFO=1 LD_PRELOAD=$drop_in run_threads 1 2>&1 | grep -q '(ZTS), 17 heaps, 113 request ends'; }
+heaps() {
+    TSRMALLOC_INFO=1 LD_PRELOAD=$drop_in run_threads 1 2>&1 |
+        grep -q '(ZTS), 17 heaps, 113 request ends'
+}
 check "each thread had a heap, each request its end" heaps
 recorded() {
     TSRMALLOC_RECORD=$work/threads.zmt.gz LD_PRELOAD=$drop_in "$threads" 8 1 64M \
@@ -71,8 +76,8 @@ check "each thread is recorded, and replays" recorded
 # ---- the tests of PHP that are about its memory manager ----
 
 phpt() {
-    (cd "$zts/src" && TEST_PHP_EXECUTABLE=$1 NO_INTERACTION=1 "$zts/stock/php" -n run-tests.php -q -n \
-        --offline -j2 -W "$2" $(cat "$work/phpt") >"$2.log" 2>&1)
+    (cd "$zts/src" && TEST_PHP_EXECUTABLE=$1 NO_INTERACTION=1 "$zts/stock/php" -n \
+        run-tests.php -q -n --offline -j2 -W "$2" $(cat "$work/phpt") >"$2.log" 2>&1)
     sort "$2" | awk '{ print $1, $NF }' >"$2.sorted"
     [ -s "$2.sorted" ]
 }
@@ -95,7 +100,8 @@ check "with the same results" diff "$work/stock.sorted" "$work/linked_php.sorted
 check "they run embedded" phpt "$work/embedded_php" "$work/embedded"
 check "and with the drop-in preloaded" phpt "$work/preloaded_php" "$work/preloaded"
 check "with the same results as embedded" diff "$work/embedded.sorted" "$work/preloaded.sorted"
-echo "$(wc -l <"$work/phpt") tests; stock: $(awk '{ print $1 }' "$work/stock" | sort | uniq -c | tr '\n' ' ')"
+echo "$(wc -l <"$work/phpt") tests; stock:" "$(awk '{ print $1 }' "$work/stock" | sort |
+    uniq -c | tr '\n' ' ')"
 
 # ---- the scripts of the other tests ----
 

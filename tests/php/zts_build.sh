@@ -26,7 +26,8 @@ fail() {
 apt() {
     tool=$1
     shift
-    "$tool" -q -o "Dir::Etc::SourceList=$cache/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+    "$tool" -q -o "Dir::Etc::SourceList=$cache/apt/sources.list" \
+        -o Dir::Etc::SourceParts=/dev/null \
         -o "Dir::State::Lists=$cache/apt/lists" -o "Dir::Cache=$cache/apt/cache" \
         -o APT::Sandbox::User= "$@"
 }
@@ -73,7 +74,8 @@ install_tools
 [ -n "$(find "$cache/download" -name '*.dsc' 2>/dev/null)" ] || fetch_source
 build
 mkdir -p "$cache/stock"
-cp "$cache/src/libs/libphp.so" "$cache/src/sapi/cli/php" "$cache/src/Zend/zend_alloc.o" "$cache/stock/"
+cp "$cache/src/libs/libphp.so" "$cache/src/sapi/cli/php" "$cache/src/Zend/zend_alloc.o" \
+    "$cache/stock/"
 cp "$cache/src/Zend/.libs/zend_alloc.o" "$cache/stock/zend_alloc_pic.o"
 touch "$cache/stock/complete"
 echo "$cache"
