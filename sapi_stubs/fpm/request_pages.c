@@ -126,6 +126,7 @@ bool fpm_page_serve(fpm_request *self)
         serve_text(self, 200, conf->ping_response != NULL ? conf->ping_response : "pong");
         return true;
     case PAGE_STATUS:
+        fpm_score_state(&self->worker->score, STATUS_RUNNING);  /* as the page shows itself */
         serve_status(self);
         return true;
     case PAGE_HEALTH:

@@ -27,12 +27,12 @@ static const char style[] =
     "margin-bottom:1rem}.card,table{background:var(--card);border:1px solid var(--line);"
     "border-radius:10px}.card{padding:.7rem .9rem}.card h2{font-size:.78rem;font-weight:600;"
     "margin:0;color:var(--dim)}.card b{font-size:1.5rem;font-weight:600;"
-    "font-variant-numeric:tabular-nums}.card small{color:var(--dim)}"
+    "font-variant-numeric:tabular-nums}.card small{color:var(--dim);white-space:nowrap}"
     ".frame{overflow-x:auto}table{width:100%;border-collapse:separate;border-spacing:0}"
     "th,td{padding:.45rem .7rem;text-align:left;border-bottom:1px solid var(--line);"
     "white-space:nowrap}tr:last-child td{border-bottom:0}th{font-size:.78rem;color:var(--dim)}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "td.uri{max-width:16rem;overflow:hidden;text-overflow:ellipsis}"
+    "td.uri{max-width:20rem;overflow:hidden;text-overflow:ellipsis}"
     ".state{padding:.1rem .55rem;border-radius:99px;font-size:.82rem;color:#fff;"
     "background:var(--used)}.s0{background:var(--idle)}.s7{background:var(--hot)}"
     ".s9{background:var(--full)}"
@@ -155,22 +155,32 @@ static void put_cards(status_writer *writer, const status_pool *pool)
     status_put(writer, "</div>\n");
 }
 
+/* A request that runs may hold more by now than its worker's last report. */
+static size_t peak_of(const status_worker *worker)
+{
+    return worker->heap_peak > worker->heap_real_size ? worker->heap_peak : worker->heap_real_size;
+}
+
 /* Bytes of blocks on bytes held, against the limit; without one, against the peak. */
 static void put_heap(status_writer *writer, const status_worker *worker)
 {
-    size_t whole = worker->heap_limit != SIZE_MAX ? worker->heap_limit : worker->heap_peak;
-    status_put(writer, "<div class=\"heap\"><div class=\"bar\" role=\"meter\" aria-valuemin=\"0\" "
+    size_t peak = peak_of(worker);
+    size_t whole = worker->heap_limit != SIZE_MAX ? worker->heap_limit : peak;
+    status_put(writer, "<div class=\"heap\"><div class=\"bar\" title=\"");
+    put_bytes(writer, worker->heap_size);
+    status_put(writer, " of blocks, ");
+    put_bytes(writer, worker->heap_real_size);
+    status_put(writer, " held, ");
+    put_bytes(writer, whole);
+    status_put(writer, worker->heap_limit != SIZE_MAX ? " allowed" : " at most so far");
+    status_put(writer, "\" role=\"meter\" aria-valuemin=\"0\" "
         "aria-valuemax=\"%zu\" aria-valuenow=\"%zu\"><i class=\"held\" style=\"width:%.1f%%\"></i>"
         "<i class=\"used\" style=\"width:%.1f%%\"></i><i class=\"peak\" style=\"left:%.1f%%\"></i>"
         "</div><span>", whole, worker->heap_size, part(worker->heap_real_size, whole),
-        part(worker->heap_size, whole), part(worker->heap_peak, whole));
+        part(worker->heap_size, whole), part(peak, whole));
     put_bytes(writer, worker->heap_size);
-    status_put(writer, "</span> <small>holds ");
+    status_put(writer, "</span> <small>of ");
     put_bytes(writer, worker->heap_real_size);
-    if (worker->heap_limit != SIZE_MAX) {
-        status_put(writer, ", may ");
-        put_bytes(writer, worker->heap_limit);
-    }
     status_put(writer, "</small></div>");
 }
 
@@ -182,7 +192,7 @@ static void put_worker(status_writer *writer, const status_worker *worker)
         (unsigned long long)worker->request_count);
     put_heap(writer, worker);
     status_put(writer, "</td><td class=\"n\">");
-    put_bytes(writer, worker->heap_peak);
+    put_bytes(writer, peak_of(worker));
     status_put(writer, "</td><td class=\"n\">");
     put_nanoseconds(writer, worker->reset_duration);
     status_put(writer, "</td><td class=\"n\">");
