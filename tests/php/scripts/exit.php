@@ -1,0 +1,3 @@
+<?php
+register_shutdown_function(function () { echo "shutdown\n"; });
+exit(42);
