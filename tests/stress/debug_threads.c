@@ -177,6 +177,7 @@ int main(void)
     (void)dup2(fileno(file), STDERR_FILENO);
     run_workers();
     (void)dup2(saved, STDERR_FILENO);
+    CHECK(alloc_end() == 0);
     check_text(file);
     fclose(file);
     return check_summary();
