@@ -23,9 +23,14 @@ void lua_bytes_push(lua_bytes *bytes, lua_State *state, size_t capacity)
 char *lua_bytes_reserve(lua_bytes *bytes, size_t size)
 {
     if (size > bytes->capacity - bytes->size) {
-        size_t capacity = 0;
-        if (__builtin_add_overflow(bytes->capacity * 2, size, &capacity)) {
+        size_t needed = 0;
+        if (__builtin_add_overflow(bytes->size, size, &needed) || needed > SIZE_MAX / 2) {
             luaL_error(bytes->state, "a text of %f bytes is too long", (double)size);
+        }
+        /* Doubling alone: how often it grows depends on the text, not on its pieces. */
+        size_t capacity = bytes->capacity;
+        while (capacity < needed) {
+            capacity *= 2;
         }
         char *data = lua_newuserdatauv(bytes->state, capacity, 0);
         memcpy(data, bytes->data, bytes->size);

@@ -198,16 +198,29 @@ static int run_handler(lua_State *state)
     return 0;
 }
 
-/* PHP's words for what went wrong. */
+static bool reaches(size_t limit, size_t held, size_t more)
+{
+    return limit != SIZE_MAX && (held > limit || more > limit - held);
+}
+
+/* The words of the heap's own errors, for an allocation that only gave NULL. */
 static void describe_refusal(lua_runner *run)
 {
     zend_mm_heap_statistics heap = { .limit = SIZE_MAX };
+    zend_mm_process_statistics process;
     size_t wanted = run->refused_size;
+    /* What a heap asks for when its segments are full. */
+    size_t more = wanted > ZEND_MM_SEGMENT_SIZE ? wanted : ZEND_MM_SEGMENT_SIZE;
     (void)zend_mm_heap_stats(NULL, &heap);
-    if (heap.limit != SIZE_MAX && wanted > heap.limit - heap.real_size) {
+    (void)zend_mm_process_stats(&process, NULL, 0);
+    if (reaches(heap.limit, heap.real_size, more)) {
         snprintf(run->error, sizeof(run->error),
             "Allowed memory size of %zu bytes exhausted (tried to allocate %zu bytes)", heap.limit,
             wanted);
+    } else if (reaches(process.limit, process.usage, more)) {
+        snprintf(run->error, sizeof(run->error),
+            "Allowed process memory size of %zu bytes exhausted (tried to allocate %zu bytes)",
+            process.limit, wanted);
     } else {
         snprintf(run->error, sizeof(run->error),
             "Out of memory (allocated %zu bytes) (tried to allocate %zu bytes)", heap.real_size,

@@ -5,6 +5,7 @@
  *   request.param(name)  .params()       what the server passed: SERVER_NAME, HTTP_HOST, ...
  *   request.header(name) .headers()      the client's headers; names as in HTTP, in any case
  *   request.read([size]) .body()         the next bytes of the body or nil; all the rest of it
+ *   request.log(text)                    a line for the SAPI's log
  *   response.status(number)  .header(name, value [, "add"])  .write(...)  .flush()     print(...)
  *
  * Owns        nothing: texts are copied into the state.
@@ -18,6 +19,7 @@
 #include <string.h>
 
 #include "lua_internal.h"
+#include "sapi.h"
 
 #define READ_SIZE_DEFAULT 16384
 #define HEADER_NAME_MAX 128
@@ -189,6 +191,16 @@ static int request_headers(lua_State *state)
         }
     }
     return 1;
+}
+
+static int request_log(lua_State *state)
+{
+    engine_request *request = request_of(state);
+    const char *message = luaL_checkstring(state, 1);
+    if (request->functions->log != NULL) {
+        request->functions->log(request->context, SAPI_LOG_NOTICE, message);
+    }
+    return 0;
 }
 
 /* ---- fields that are made when they are asked for ---- */
@@ -377,7 +389,7 @@ void lua_engine_open_request(lua_State *state)
     static const luaL_Reg request[] = {
         { "param", request_param }, { "params", request_params },
         { "header", request_header }, { "headers", request_headers },
-        { "read", request_read }, { "body", request_body },
+        { "read", request_read }, { "body", request_body }, { "log", request_log },
         { NULL, NULL },
     };
     static const luaL_Reg response[] = {

@@ -99,25 +99,39 @@ static int os_getenv(lua_State *state)
     return 1;
 }
 
-/* The global function `name` becomes `wrapper`, which has the old one as its upvalue. */
-static void wrap_global(lua_State *state, const char *name, lua_CFunction wrapper)
+/* Field `name` of the table on top becomes `wrapper`, which has Lua's function as its upvalue. */
+static void add_wrapped(lua_State *state, int base, const char *name, lua_CFunction wrapper)
 {
-    lua_getglobal(state, name);
+    lua_getfield(state, base, name);
     lua_pushcclosure(state, wrapper, 1);
-    lua_setglobal(state, name);
+    lua_setfield(state, -2, name);
 }
 
+/* A new table of globals, with what may stay of Lua's. Taking fields away from Lua's own would leave
+ * holes, and what fills them depends on the state's random hash seed: then two runs of a script would
+ * not make the same allocations. */
 static void open_base(lua_State *state)
 {
-    static const char *const off[] = { "dofile", "loadfile", "warn" };
-    luaL_requiref(state, LUA_GNAME, luaopen_base, 1);
-    lua_pop(state, 1);
-    for (size_t index = 0; index < sizeof(off) / sizeof(off[0]); index++) {
-        lua_pushnil(state);
-        lua_setglobal(state, off[index]);
+    static const char *const kept[] = {
+        "assert", "collectgarbage", "error", "getmetatable", "ipairs", "next", "pairs", "pcall",
+        "rawequal", "rawget", "rawlen", "rawset", "select", "tonumber", "tostring", "type",
+        "_VERSION",
+    };
+    lua_createtable(state, 0, 64);
+    lua_pushcfunction(state, luaopen_base);
+    lua_call(state, 0, 1);
+    lua_insert(state, -2);
+    int base = lua_gettop(state) - 1;
+    for (size_t index = 0; index < sizeof(kept) / sizeof(kept[0]); index++) {
+        lua_getfield(state, base, kept[index]);
+        lua_setfield(state, -2, kept[index]);
     }
-    wrap_global(state, "load", load_text);
-    wrap_global(state, "setmetatable", set_metatable);
+    add_wrapped(state, base, "load", load_text);
+    add_wrapped(state, base, "setmetatable", set_metatable);
+    lua_pushvalue(state, -1);
+    lua_setfield(state, -2, LUA_GNAME);
+    lua_rawseti(state, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    lua_pop(state, 1);
     lua_register(state, "print", lua_engine_print);
     lua_register(state, "xpcall", lua_engine_xpcall);
 }

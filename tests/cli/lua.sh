@@ -77,6 +77,10 @@ check "on the C library's heap" is "1000
 1000
 1000"
 
+run -r 'request.log("seen") print("done")'
+check "request.log goes to standard error" err "tsrmalloc-cli: seen"
+check "and to nothing else" is "done"
+
 # ---- what is off ----
 
 for gone in io dofile loadfile require package warn os.execute os.remove os.rename os.tmpname \

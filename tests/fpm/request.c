@@ -124,6 +124,13 @@ static void check_pages(void)
 
 /* ---- which file ---- */
 
+/* The script was found; a build without Lua says then that it cannot run it. */
+static bool has_run(void)
+{
+    return TSRMALLOC_LUA ? strstr(answer.out, "Status:") == NULL
+        : has(answer.err, "this build has no Lua");
+}
+
 static void check_files(void)
 {
     CHECK_CASE("no script: 404, and the words that operators know on STDERR");
@@ -143,7 +150,7 @@ static void check_files(void)
 
     CHECK_CASE("a link that stays in the root is followed");
     CHECK(get("inner.lua", ""));
-    CHECK(strstr(answer.out, "Status:") == NULL);
+    CHECK(has_run());
 
     CHECK_CASE("without openat2 the file is looked at where it is");
     char path[256];
@@ -171,7 +178,7 @@ static void check_files(void)
 
     CHECK_CASE("a root of the configuration counts more than DOCUMENT_ROOT");
     fake_conf.security_document_root = folder;
-    CHECK(get("../outside.lua", "") && strstr(answer.out, "Status:") == NULL);
+    CHECK(get("../outside.lua", "") && has_run());
     fake_conf.security_document_root = NULL;
 }
 
@@ -268,7 +275,7 @@ static void check_allocations(void)
 {
     CHECK_CASE("a script makes the same allocations here and in tsrmalloc-cli");
     put_file("www/page.lua", "local rows = {} for i = 1, 500 do rows[i] = { n = i, s = 'r' .. i }"
-        " end local s = json.encode(rows) print(#s, html.escape(s:sub(1, 100)))");
+        " end local s = json.encode(rows) print(#s, html.escape(('<a&b>'):rep(20)))");
     CHECK(get("page.lua", ""));
     uint64_t here = lua_engine.operation_count(fake_worker->request.runner);
     CHECK(here > 1000 && allocations_in_cli("page.lua") == here);

@@ -88,19 +88,21 @@ void free(void *block)
     __libc_free(block);
 }
 
-/* Something of everything a page may do. */
+/* Something of everything a page may do. No more than 100 places are sorted: beyond that Lua picks
+ * pivots by the clock, and its stack grows as deep as they make it. Nor is the order of keys used,
+ * which is another in each state. */
 static const char everything[] =
     "local rows = {}\n"
     "for i = 1, 2000 do\n"
-    "  rows[i] = { id = i, name = string.format('%05d %s %g', i, ('x'):rep(i % 50), i / 3) }\n"
+    "  rows[i] = { i, string.format('%05d %s %g', i, ('x'):rep(i % 50), i / 3) }\n"
     "end\n"
-    "table.sort(rows, function(a, b) return a.name > b.name end)\n"
+    "table.sort(table.move(rows, 1, 100, 1, {}), function(a, b) return a[2] > b[2] end)\n"
     "local text = json.encode(rows)\n"
     "assert(#json.decode(text) == 2000)\n"
     "local parts = {}\n"
     "for word in text:gmatch('%d+') do parts[#parts + 1] = html.escape('<' .. word .. '>') end\n"
     "local joined = table.concat(parts, '&')\n"
-    "print(#joined, url.encode(joined:sub(1, 100)))\n"
+    "print(#joined, url.encode(('a b&'):rep(30)))\n"
     "print(os.date('%Y-%m-%d %H:%M:%S'), os.date('!%c', 0), os.time{ year = 2020, month = 1, day = 1 })\n"
     "print(pcall(error, { 'a table' }))\n"
     "print(pcall(string.rep, 'x', 100000000))\n"
@@ -175,6 +177,13 @@ int main(void)
     run_counted(runner, "print(1)", ENGINE_DONE);
     CHECK(zend_memory_usage(0 TSRMLS_CC) == 0);
     CHECK(strcmp(page.out, "1\n") == 0);
+
+    CHECK_CASE("the limit that is named is the one that was reached");
+    CHECK(zend_mm_set_process_limit(zend_mm_process_usage() + ZEND_MM_SEGMENT_SIZE));
+    run_counted(runner, "local t = {} while true do t[#t + 1] = ('x'):rep(999) .. #t end",
+        ENGINE_NO_MEMORY);
+    CHECK(strstr(lua_engine.runner_error(runner), "Allowed process memory size of ") != NULL);
+    CHECK(zend_mm_set_process_limit(SIZE_MAX));
 
     lua_engine.runner_free(runner);
     lua_engine.unload(program);
