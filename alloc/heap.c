@@ -83,19 +83,22 @@ static void renew_link_key(zend_mm_heap *heap)
     heap->link_key = (uintptr_t)(key ^ key >> 31);
 }
 
-static void keys_after_fork(void)
+static void after_fork(void)
 {
+    zend_mm_pools_after_fork();
     atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
 }
 
-/* With the first heap: a program may make its own without start_memory_manager(). */
-static void register_fork_handlers(void)
+/* With the first heap: a program may make its own without start_memory_manager(). false: the system
+ * has no memory for it; a heap without it would be wrong in a child, so there is none yet. */
+static bool register_fork_handler(void)
 {
     static atomic_flag is_registered = ATOMIC_FLAG_INIT;
-    if (!atomic_flag_test_and_set(&is_registered)) {
-        (void)zend_mm_os_at_fork(zend_mm_pools_after_fork);
-        (void)zend_mm_os_at_fork(keys_after_fork);
+    if (!atomic_flag_test_and_set(&is_registered) && !zend_mm_os_at_fork(after_fork)) {
+        atomic_flag_clear(&is_registered);
+        return false;
     }
+    return true;
 }
 
 void zend_mm_heap_refresh_key(zend_mm_heap *heap)
@@ -172,8 +175,7 @@ static zend_mm_heap *startup_ex(const zend_mm_mem_handlers *handlers, size_t blo
     size_t reserve_size, bool internal, void *params)
 {
     block_size = rounded_block_size(block_size);
-    register_fork_handlers();
-    zend_mm_storage *storage = handlers->init(params);
+    zend_mm_storage *storage = register_fork_handler() ? handlers->init(params) : NULL;
     if (storage == NULL) {
         fprintf(stderr, "Cannot initialize zend_mm storage [%s]\n", handlers->name);
         return NULL;
