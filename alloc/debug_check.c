@@ -58,7 +58,8 @@ static verdict judge(const zend_mm_heap *heap, const void *block)
         return FOREIGN;
     }
     size_t padding = heap->debug != NULL ? heap->debug->settings.padding : 0;
-    if (zend_mm_heap_find_size(heap, (const char *)block - padding) == 0) {
+    /* As a number: nothing may be added to NULL. */
+    if (zend_mm_heap_find_size(heap, (const void *)((uintptr_t)block - padding)) == 0) {
         return UNKNOWN;
     }
     return heap->debug != NULL ? FREED : SOUND;
