@@ -184,9 +184,42 @@ static bool cut_rest(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run 
     return true;
 }
 
-/* Order: a run of the exact class, a rest run, the shortest larger class. In a class that holds
- * several lengths only one run is looked at, so the search takes the same time whatever the size of
- * the heap. The run found has `length` pages cut from its list. */
+/* The longest run that is sought by place, not by length: that of the small bin with the most pages. */
+#define LOWEST_FIRST_MAX 7u
+
+/* Cut a short run from the lowest segment that has one long enough: what lies behind a block in the
+ * newest segment is left to it, to grow into. The caller knows that there is one. */
+static __attribute__((noinline)) bool cut_lowest(zend_mm_free_runs *free_runs, uint32_t length,
+    uint32_t class, zend_mm_run *run)
+{
+    uint32_t lowest = UINT32_MAX, lowest_class = 0, rest = ZEND_MM_REST_MAX;
+    for (uint64_t left = free_runs->table.large_free_bitmap >> class; left != 0 && lowest != 0;
+            left &= left - 1) {
+        uint32_t index = class + (uint32_t)__builtin_ctzll(left);
+        uint32_t number = zend_mm_bucket_lowest(&free_runs->table, index);
+        lowest_class = number < lowest ? index : lowest_class;
+        lowest = number < lowest ? number : lowest;
+    }
+    for (uint32_t index = 0; index < free_runs->rest_count && lowest != 0; index++) {
+        const zend_mm_run *candidate = &free_runs->rest_buckets[index];
+        if (candidate->length >= length && candidate->number < lowest) {
+            lowest = candidate->number;
+            rest = index;
+        }
+    }
+    if (lowest == UINT32_MAX) {
+        return false;
+    }
+    *run = rest < ZEND_MM_REST_MAX ? free_runs->rest_buckets[rest]
+                                   : first_of_class(&free_runs->table, lowest_class);
+    cut(free_runs, *run, length);
+    return true;
+}
+
+/* Order: a run of the exact class; then for a short run the lowest segment, for others a rest run, the
+ * shortest larger class. In a class that holds several lengths only one run is looked at, so the search
+ * takes the same time whatever the size of the heap. The run found has `length` pages cut from its
+ * list. */
 static inline bool find(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run *run)
 {
     uint32_t class = zend_mm_run_class_of(length);
@@ -197,6 +230,9 @@ static inline bool find(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_r
             cut(free_runs, *run, length);
             return true;
         }
+    }
+    if (length <= LOWEST_FIRST_MAX) {
+        return cut_lowest(free_runs, length, class, run);
     }
     if (cut_rest(free_runs, length, run)) {
         return true;

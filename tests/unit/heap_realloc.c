@@ -201,3 +201,18 @@ Test(heap_realloc, sizes_of_live_blocks_are_those_of_their_slot_or_pages)
     cr_assert_eq(zend_mm_heap_usable_size(heap, zend_mm_alloc(heap, 4097)), 8192u);
     cr_assert_eq(zend_mm_heap_usable_size(heap, zend_mm_alloc(heap, 2 * MIB)), 2 * MIB);
 }
+
+/* Small runs that are taken from behind the growing block make it move, again and again, and each time
+ * it leaves a hole that is a page too short for the next. */
+Test(heap_realloc, a_block_that_grows_among_small_ones_leaves_little_unused)
+{
+    size_t size = 4 * KIB;
+    void *grown = zend_mm_alloc(heap, size);
+    for (; size < ZEND_MM_MAX_LARGE_SIZE; size += 256) {
+        grown = zend_mm_realloc(heap, grown, size);
+        for (int count = 0; count < 4; count++) {
+            cr_assert_not_null(zend_mm_alloc(heap, 320));
+        }
+    }
+    cr_assert_lt(heap->real_size, 2 * zend_mm_heap_size(heap));
+}

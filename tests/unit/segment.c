@@ -354,11 +354,23 @@ Test(segment, the_rest_list_holds_16_and_the_oldest_moves_to_the_buckets)
 Test(segment, a_rest_run_joins_like_any_other)
 {
     add_segment();
-    uint32_t a = take(4), b = take(4);
-    cr_assert_not(give(a, 4));
-    cr_assert_eq(take(2), runs->rest_count > 0 ? b + 4 : a);
-    cr_assert_not(give(b, 4));
-    cr_assert(is_free_run(a, 8));
+    uint32_t a = take(20), b = take(20);
+    cr_assert_not(give(a, 20));
+    cr_assert_eq(take(10), b + 20);
+    cr_assert_not(give(b, 20));
+    cr_assert(is_free_run(a, 40));
+}
+
+Test(segment, a_short_run_is_cut_from_the_lowest_segment_and_a_longer_one_from_the_newest_rest_run)
+{
+    add_segment();
+    uint32_t first = take(100);
+    cr_assert_neq(take(USABLE - 200), 0u);      /* 100 pages are left of the first segment */
+    add_segment();
+    uint32_t second = take(300);
+    cr_assert_not(give(first, 100));
+    cr_assert_eq(take(8), second + 300);
+    cr_assert_eq(take(7), first);
 }
 
 Test(segment, a_length_is_never_served_from_a_shorter_run_of_its_class)
