@@ -142,6 +142,7 @@ int main(int argc, char **argv)
     start_memory_manager(TSRMLS_C);
     if (argc > 1) {
         leak_run(TSRMLS_C);
+        CHECK(tsrm_shutdown() == 0);
         return failure_count != 0;
     }
     request_run(&self TSRMLS_CC);
@@ -159,6 +160,7 @@ int main(int argc, char **argv)
     start_memory_manager();
     if (argc > 1) {
         leak_run();
+        shutdown_memory_manager(1, 1);
         return failure_count != 0;
     }
     request_run(&self);

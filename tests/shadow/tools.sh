@@ -22,16 +22,19 @@ fi
 LD_LIBRARY_PATH=$(dirname "$TSRMALLOC_SO")
 export LD_LIBRARY_PATH
 mkdir "$work/tsrmalloc"
-ln -s "$abs_top_srcdir/tsrm/tsrm.h" "$abs_top_srcdir/alloc/zend_alloc.h" "$work/tsrmalloc"
+for header in tsrm/tsrm.h alloc/zend_alloc.h alloc/zend_alloc_debug.h alloc/zend_file_line.h; do
+    ln -s "$abs_top_srcdir/$header" "$work/tsrmalloc"
+done
 
 # build OUTPUT FLAG...: program.c with the flags.
 build() {
-    local output=$1 zts=()
+    local output=$1 kind=()
     shift
-    [ "$TSRMALLOC_ZTS" = no ] || zts=(-DZTS)
+    [ "$TSRMALLOC_ZTS" = no ] || kind=(-DZTS)
+    [ "$TSRMALLOC_DEBUG" = no ] || kind+=(-DZEND_DEBUG=1)
     # CC may be several words.
     # shellcheck disable=SC2086
-    $CC -g -O1 -fno-inline -Wall -Wextra -Werror "${zts[@]}" -I"$work" -I"$abs_top_srcdir" \
+    $CC -g -O1 -fno-inline -Wall -Wextra -Werror "${kind[@]}" -I"$work" -I"$abs_top_srcdir" \
         "$abs_top_srcdir/tests/shadow/program.c" -o "$output" \
         -L"$LD_LIBRARY_PATH" -ltsrmalloc -pthread "$@"
 }
