@@ -3,8 +3,8 @@
 set -u
 . "$abs_top_srcdir/tests/cli/support.sh"
 
-# With a sanitizer fewer workers: the same paths in a third of the time.
-[ "$many" -eq 1 ] || [ "$TSRMALLOC_SANITIZE" = no ] || many=3
+# With a sanitizer, or in a debug build, fewer workers: the same paths in a third of the time.
+[ "$many" -eq 1 ] || [ "$TSRMALLOC_SANITIZE$TSRMALLOC_DEBUG" = nono ] || many=3
 
 # operations FILE: what the header says, the sum that the table must show.
 operations() {
