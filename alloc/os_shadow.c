@@ -16,11 +16,11 @@
 #if HAVE_VALGRIND_MEMCHECK_H
 # include <valgrind/memcheck.h>
 #else
-# define VALGRIND_MAKE_MEM_NOACCESS(bytes, size) 0
-# define VALGRIND_MAKE_MEM_DEFINED(bytes, size) 0
-# define VALGRIND_CREATE_MEMPOOL(pool, redzone, is_zeroed) ((void)(redzone))
+# define VALGRIND_MAKE_MEM_NOACCESS(bytes, size) ((void)(bytes), (void)(size), 0)
+# define VALGRIND_MAKE_MEM_DEFINED(bytes, size) ((void)(bytes), (void)(size), 0)
+# define VALGRIND_CREATE_MEMPOOL(pool, redzone, is_zeroed) ((void)(pool), (void)(redzone))
 # define VALGRIND_DESTROY_MEMPOOL(pool) ((void)(pool))
-# define VALGRIND_MEMPOOL_ALLOC(pool, block, size) ((void)(block))
+# define VALGRIND_MEMPOOL_ALLOC(pool, block, size) ((void)(block), (void)(size))
 # define VALGRIND_MEMPOOL_FREE(pool, block) ((void)(block))
 # define VALGRIND_MEMPOOL_TRIM(pool, bytes, size) ((void)(pool))
 #endif
