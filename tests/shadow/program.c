@@ -30,10 +30,10 @@ static void *keep(void *block)
     return kept;
 }
 
-static void end_request(void)
+static void end_request(int silent)
 {
     TSRMLS_FETCH();
-    shutdown_memory_manager(0, 0 TSRMLS_CC);
+    shutdown_memory_manager(silent, 0 TSRMLS_CC);
 }
 
 /* ---- misuse: one touch of a byte that is not the program's ---- */
@@ -129,7 +129,7 @@ static void use_after_resize(void)
 static void use_after_request(void)
 {
     char *block = keep(emalloc(24));
-    end_request();
+    end_request(1);
     read_at(block, 0);
 }
 
@@ -142,7 +142,7 @@ static void use_uninitialised(void)
 static void leak(void)
 {
     sink = *(char *)keep(memset(emalloc(1234), 0, 1234));
-    end_request();      /* reports, except with USE_ZEND_ALLOC=0 */
+    end_request(0);     /* reports, except with USE_ZEND_ALLOC=0 */
 }
 
 /* ---- everything that is allowed ---- */
@@ -246,7 +246,7 @@ static void nothing_wrong(void)
         (void)keep(emalloc(100));
         (void)keep(emalloc(3000000));
         (void)zend_mm_trim(zend_mm_get_heap(), 0);
-        end_request();
+        end_request(1);
     }
 }
 
@@ -301,7 +301,7 @@ int main(int count, char **arguments)
             return 64;
         }
     }
-    shutdown_memory_manager(0, 1 TSRMLS_CC);
+    shutdown_memory_manager(1, 1 TSRMLS_CC);
 #ifdef ZTS
     return tsrm_shutdown();
 #else

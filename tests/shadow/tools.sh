@@ -22,15 +22,13 @@ fi
 LD_LIBRARY_PATH=$(dirname "$TSRMALLOC_SO")
 export LD_LIBRARY_PATH
 mkdir "$work/tsrmalloc"
-for header in tsrm/tsrm.h alloc/zend_alloc.h alloc/zend_alloc_debug.h alloc/zend_file_line.h; do
-    ln -s "$abs_top_srcdir/$header" "$work/tsrmalloc"
-done
+ln -s "$abs_top_srcdir/tsrm/tsrm.h" "$abs_top_srcdir"/alloc/zend_*.h "$work/tsrmalloc"
 
 # build OUTPUT FLAG...: program.c with the flags.
 build() {
     local output=$1 kind=()
     shift
-    [ "$TSRMALLOC_ZTS" = no ] || kind=(-DZTS)
+    [ "$TSRMALLOC_ZTS" = no ] || kind+=(-DZTS)
     [ "$TSRMALLOC_DEBUG" = no ] || kind+=(-DZEND_DEBUG=1)
     # CC may be several words.
     # shellcheck disable=SC2086

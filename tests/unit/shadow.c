@@ -136,7 +136,7 @@ Test(shadow, aligned_blocks_and_more_huge_ones_than_a_table_holds_have_redzones)
     check_valid(heap);
 }
 
-Test(shadow_off, without_a_tool_a_heap_is_plain, .timeout = 60)
+Test(shadow_off, with_the_variable_at_0_no_tool_is_told, .timeout = 60)
 {
     setenv("ZEND_MM_REDZONES", "0", 1);
     begin_memory_manager();
