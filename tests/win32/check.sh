@@ -122,7 +122,8 @@ run() {
         case $status in 134 | 3) status=aborted ;; esac
     fi
     { cat "$work/out" "$work/err"; echo "status $status"; } |
-        sed -e 's/\r$//' -e 's|^[^ ]*error\.c([0-9]*)|error.c|' >"$output"
+        sed -e 's/\r$//' -e 's|^[^ ]*error\.c([0-9]*)|error.c|' \
+            -e 's/^\[.*\]  Script/[time]  Script/' -e 's/Freeing 0x[0-9A-Fa-f]*/Freeing 0x/' >"$output"
 }
 
 # compare NAME REFERENCE OTHER: every line is a row.
@@ -147,7 +148,8 @@ dll=$builds/windows/tests/win32/.libs/rows.exe
 static=$builds/windows/tests/win32/.libs/rows_static.exe
 linux_nts=$builds/linux-nts/tests/win32/rows
 windows_nts=$builds/windows-nts/tests/win32/rows_static.exe
-unset USE_ZEND_ALLOC ZEND_MM_MEM_TYPE ZEND_MM_SEG_SIZE ZEND_MM_COMPACT ZEND_MM_REMOTE_FREE
+unset USE_ZEND_ALLOC USE_TRACKED_ALLOC ZEND_MM_MEM_TYPE ZEND_MM_SEG_SIZE ZEND_MM_COMPACT \
+    ZEND_MM_REMOTE_FREE ZEND_MM_DEBUG ZEND_MM_HARDENED
 
 # ---- every row of the program -------------------------------------------------------------------
 
@@ -196,6 +198,30 @@ for mode in limit leave free-small-twice free-large-twice free-huge-twice free-f
     free-interior; do
     ends_alike "" "$mode"
 done
+
+say "the debugging and the hardened mode"
+debug=ZEND_MM_DEBUG=poison_alloc=0xbe,poison_free=0xeb,padding=16,check_freelists_on_shutdown=1
+for setting in $debug ZEND_MM_DEBUG=leaks=1 ZEND_MM_HARDENED=1 "$debug ZEND_MM_HARDENED=1" \
+    "USE_ZEND_ALLOC=0 USE_TRACKED_ALLOC=1"; do
+    ends_alike "$setting" start
+done
+for setting in $debug ZEND_MM_HARDENED=1; do
+    for mode in limit leave free-small-twice free-large-twice free-huge-twice free-foreign \
+        free-interior free-twice-later write-after-free; do
+        ends_alike "$setting" "$mode"
+    done
+done
+for mode in write-behind write-before; do
+    ends_alike "$debug" "$mode"
+done
+ends_alike ZEND_MM_DEBUG=leaks=1 leak
+for setting in ZEND_MM_DEBUG=padding ZEND_MM_DEBUG=padding=12 ZEND_MM_DEBUG=unknown=1; do
+    ends_alike "$setting" start
+done
+# All rows of the program, with blocks that are filled and padded. (In the hardened mode what a heap
+# holds depends on chance: what is freed rests for a random while.)
+compare_runs "Windows, static, ZEND_MM_DEBUG, win32 like Linux" \
+    "ZEND_MM_MEM_TYPE=malloc $debug" "$linux" "ZEND_MM_MEM_TYPE=win32 $debug" "$static"
 
 # ---- what is Windows' own -----------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 # On Linux it is one of the plain tests, too.
 
 tests_win32_rows_SOURCES = \
-    tests/win32/rows.c tests/win32/rows.h tests/win32/rows_heap.c tests/win32/rows_modes.c \
+    tests/win32/rows.c tests/win32/rows.h tests/win32/rows_handlers.c tests/win32/rows_heap.c \
+    tests/win32/rows_modes.c \
     tests/win32/rows_start.c tests/win32/rows_threads.c tests/win32/system.h \
     tests/win32/system_posix.c tests/win32/system_win32.c \
     tests/support/check.h tests/support/random.h

@@ -55,6 +55,8 @@ int main(int argc, char **argv)
     rows_heap();
     rows_limit();
     rows_requests();
+    rows_observers();
+    rows_custom();
     rows_threads();
     rows_shutdown();
     return check_summary();

@@ -64,6 +64,11 @@ void rows_heap(void);
 void rows_limit(void);
 void rows_requests(void);
 
+/* ---- rows_handlers.c: who sees the calls ---- */
+
+void rows_observers(void);
+void rows_custom(void);
+
 /* ---- rows_threads.c: many heaps ---- */
 
 void rows_threads(void);

@@ -133,6 +133,65 @@ static int free_interior(void)
     return 0;
 }
 
+/* What only ZEND_MM_HARDENED and ZEND_MM_DEBUG see. */
+
+static int free_twice_later(void)
+{
+    void *blocks[20];
+    row_process_begin();
+    for (int index = 0; index < 20; index++) {
+        blocks[index] = emalloc(40);
+    }
+    for (int index = 0; index < 20; index++) {
+        efree(blocks[index]);
+    }
+    void *volatile alias = blocks[3];
+    efree(alias);
+    return 0;
+}
+
+/* Write one byte `offset` bytes from the start of a block of 40 bytes, and free it. */
+static int write_beside(ptrdiff_t offset)
+{
+    row_process_begin();
+    char *volatile block = emalloc(40);
+    ((volatile char *)block)[offset] = 1;
+    efree(block);
+    return 0;
+}
+
+static int write_behind(void)
+{
+    return write_beside(40);
+}
+
+static int write_before(void)
+{
+    return write_beside(-1);
+}
+
+static int write_after_free(void)
+{
+    row_process_begin();
+    void *kept = emalloc(40), *block = emalloc(40);
+    char *volatile alias = block;
+    efree(block);
+    ((volatile char *)alias)[39] ^= 1;
+    (void)zend_mm_gc(zend_mm_get_heap());
+    efree(kept);
+    return 0;
+}
+
+static int leak(void)
+{
+    row_process_begin();
+    memset(emalloc(40), 'x', 40);
+    memset(emalloc(5000), 'x', 5000);
+    TSRMLS_FETCH();
+    shutdown_memory_manager(0, 0 TSRMLS_CC);
+    return 0;
+}
+
 typedef struct mode {
     const char *name;
     int (*run)(void);
@@ -147,6 +206,11 @@ static const mode modes[] = {
     { "free-huge-twice", free_huge_twice },
     { "free-foreign", free_foreign },
     { "free-interior", free_interior },
+    { "free-twice-later", free_twice_later },
+    { "write-behind", write_behind },
+    { "write-before", write_before },
+    { "write-after-free", write_after_free },
+    { "leak", leak },
 };
 
 int row_mode(const char *name)
