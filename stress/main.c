@@ -35,6 +35,7 @@ __attribute__((visibility("default"))) const char *__tsan_default_options(void)
 
 static bool start_process(void)
 {
+    stress_settle_malloc();
 #ifdef ZTS
     if (!tsrm_startup(64, 1, 0, NULL) || ts_resource(0) == NULL) {
         fputs("tsrmalloc-stress: no memory to start TSRM\n", stderr);

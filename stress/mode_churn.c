@@ -11,6 +11,7 @@
 
 #ifdef ZTS
 
+#include <semaphore.h>
 #include <stdlib.h>
 
 enum { CHILD_COUNT = 4, MOST_BLOCKS = 200, MOST_CALLS = 400, STACK_SIZE = 512 * 1024 };
@@ -130,6 +131,58 @@ static void operate(stress_worker *worker)
         "TSRM has more entries than there are threads");
 }
 
+/* ---- as many threads at once as there can be ---- */
+
+typedef struct crowd {
+    sem_t arrived, leave;
+} crowd;
+
+static void *crowd_main(void *argument)
+{
+    crowd *crowd = argument;
+    if (ts_resource(0) != NULL) {
+        efree(emalloc(1));
+    }
+    sem_post(&crowd->arrived);
+    while (sem_wait(&crowd->leave) != 0) {      /* a signal */
+    }
+    ts_free_thread();
+    return NULL;
+}
+
+/* Entries and heap structs are recycled and never unmapped. Most of them come here, so that the
+ * resident size after a run does not depend on how many threads once happened to live together. */
+static bool begin(stress_run *run)
+{
+    crowd crowd;
+    size_t most = (size_t)run->thread_count * (1 + CHILD_COUNT), count = 0;
+    pthread_t *threads = calloc(most, sizeof *threads);
+    pthread_attr_t attributes;
+    if (threads == NULL) {
+        return false;
+    }
+    sem_init(&crowd.arrived, 0, 0);
+    sem_init(&crowd.leave, 0, 0);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    while (count < most && pthread_create(&threads[count], &attributes, crowd_main, &crowd) == 0) {
+        count++;
+    }
+    pthread_attr_destroy(&attributes);
+    for (size_t index = 0; index < count; index++) {
+        while (sem_wait(&crowd.arrived) != 0) {
+        }
+    }
+    for (size_t index = 0; index < count; index++) {
+        sem_post(&crowd.leave);
+    }
+    for (size_t index = 0; index < count; index++) {
+        pthread_join(threads[index], NULL);
+    }
+    free(threads);
+    return true;
+}
+
 static void end(stress_run *run)
 {
     if (tsrm_thread_count() != 1) {
@@ -155,6 +208,12 @@ static void operate(stress_worker *worker)
     (void)worker;
 }
 
+static bool begin(stress_run *run)
+{
+    (void)run;
+    return true;
+}
+
 static void end(stress_run *run)
 {
     (void)run;
@@ -166,6 +225,7 @@ const stress_mode stress_mode_churn = {
     .name = "churn",
     .summary = "threads begin and end while others run",
     .need = STRESS_NEEDS_ZTS,
+    .begin = begin,
     .end = end,
     .enter = enter,
     .leave = leave,

@@ -29,6 +29,13 @@ uint64_t stress_now(void)
     return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
+void stress_settle_malloc(void)
+{
+#if defined(__GLIBC__)
+    mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 static size_t resident_size(void)
 {
     unsigned long mapped = 0, resident = 0;
@@ -44,6 +51,9 @@ static size_t resident_size(void)
 
 size_t stress_resident_size(void)
 {
+    /* A limit that nothing fits empties the pools before it is refused. */
+    (void)!zend_mm_set_process_limit(0);
+    (void)!zend_mm_set_process_limit(SIZE_MAX);
 #if defined(__GLIBC__) && !TSRMALLOC_SANITIZE_ADDRESS && !TSRMALLOC_SANITIZE_THREAD
     malloc_trim(0);
 #endif

@@ -252,7 +252,11 @@ typedef struct stress_result {
 bool stress_run_mode(const stress_options *options, const stress_mode *mode, uint64_t seed,
     uint64_t duration, stress_result *result) __attribute__((warn_unused_result));
 
-/* Bytes of this process that are in memory, after the C library gave back what it can. */
+/* The C library keeps what was freed in an arena that one of many threads had: that would hide
+ * what this library keeps. Before threads begin. */
+void stress_settle_malloc(void);
+/* Bytes of this process that are in memory, after this library and the C library gave back what they
+ * can. No worker runs. */
 size_t stress_resident_size(void);
 uint64_t stress_now(void);
 

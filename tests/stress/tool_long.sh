@@ -25,8 +25,7 @@ status=$?
 cat "$work/out" "$work/err"
 check "all modes for $seconds s on $threads threads: nothing wrong" [ "$status" -eq 0 ]
 flat() {
-    awk '/^RSS before/ { found = 1; exit !($6 <= $3 * 1.05 + 0.05) } END { exit !found }' \
-        "$work/out"
+    awk '/^RSS before/ { is_flat = $6 <= $3 * 1.05 + 0.05 } END { exit !is_flat }' "$work/out"
 }
 sentence="RSS afterwards is RSS before, within 5 %"
 if [ "$TSRMALLOC_SANITIZE" = no ]; then
