@@ -8,11 +8,16 @@
 #include "tests/support/check.h"
 #include "tests/unit/tsrm_support.h"
 
-enum { CHURNER_COUNT = 3, LOOKER_COUNT = 3, STAYER_COUNT = 40 };
+enum {
+    CHURNER_COUNT = 3,
+    LOOKER_COUNT = 3,
+    STAYER_COUNT = 40,
+    CROWD_COUNT = 80    /* come while others look: the table grows under their eyes */
+};
 
 static ts_rsrc_id owner_id;
 static _Atomic(pthread_t) recent[CHURNER_COUNT]; /* threads that may be gone by now */
-static pthread_t stayers[STAYER_COUNT];
+static pthread_t stayers[STAYER_COUNT], crowd[CROWD_COUNT];
 static atomic_bool stop;
 static atomic_long found_count;
 static struct gate stayers_ready = GATE_INIT, stayers_end = GATE_INIT;
@@ -90,6 +95,10 @@ int main(int argc, char **argv)
     for (i = 0; i < LOOKER_COUNT; i++) {
         lookers[i] = thread_run(looker, NULL);
     }
+    for (i = 0; i < CROWD_COUNT; i++) {
+        crowd[i] = thread_run(stay, NULL);
+    }
+    gate_pass(&stayers_ready, STAYER_COUNT + CROWD_COUNT);
     for (i = 0; i < CHURNER_COUNT; i++) {
         churners[i] = thread_run(churner, &recent[i]);
     }
@@ -103,6 +112,9 @@ int main(int argc, char **argv)
     gate_open(&stayers_end, 1);
     for (i = 0; i < STAYER_COUNT; i++) {
         thread_result(stayers[i]);
+    }
+    for (i = 0; i < CROWD_COUNT; i++) {
+        thread_result(crowd[i]);
     }
     printf("look-ups that met a passing thread alive: %ld\n", (long)found_count);
 

@@ -216,3 +216,22 @@ Test(heap_gc, a_second_gc_finds_nothing)
     cr_assert_eq(zend_mm_gc(heap), 0u);
     check_valid(heap);
 }
+
+Test(heap_gc, the_list_of_free_slots_ends_before_the_run_that_became_pages)
+{
+    uint32_t bin = zend_mm_bin_of(1024), count = zend_mm_bin_infos[bin].slot_count;
+    void *blocks[64];
+    cr_assert_leq(2 * count, 64u);
+    for (uint32_t slot = 0; slot < 2 * count; slot++) {
+        blocks[slot] = zend_mm_alloc(heap, 1024);
+    }
+    /* All slots of the second run, then one of the first: it is in front of them on the list. */
+    for (uint32_t slot = count; slot < 2 * count; slot++) {
+        zend_mm_free(heap, blocks[slot]);
+    }
+    zend_mm_free(heap, blocks[0]);
+    cr_assert_eq(zend_mm_gc(heap), zend_mm_bin_infos[bin].page_count * ZEND_MM_PAGE_SIZE);
+    check_valid(heap);
+    cr_assert_eq(zend_mm_alloc(heap, 1024), blocks[0]);
+    cr_assert_null(heap->free_buckets[bin].first);
+}
