@@ -238,6 +238,27 @@ static void bail(void)
     zend_bailout();
 }
 
+static void allocate_and_free(void)
+{
+    held_in_callback = 0;
+    efree(emalloc(unknown(500)));
+    held_in_callback = usage(1);
+}
+
+Test(error, each_further_error_of_a_request_finds_the_reserve_again)
+{
+    cr_assert(zend_set_memory_limit(2 * MIB));
+    fill_up();
+    heard.meanwhile = allocate_and_free;
+    for (int number = 1; number <= 3; number++) {
+        cr_assert(bails_out(lost = emalloc(unknown(100000))));
+        cr_assert_eq(heard.count, number);
+        cr_assert_eq(held_in_callback, 2 * MIB);
+        cr_assert_not_null(zend_mm_get_heap()->reserve);
+    }
+    check_valid(zend_mm_get_heap());
+}
+
 Test(error, a_callback_that_bails_out_itself_ends_the_same_way)
 {
     cr_assert(zend_set_memory_limit(4 * MIB));
