@@ -211,3 +211,16 @@ Test(tsrm_thread_table, what_is_missing_is_missing_when_no_cell_is_empty_either)
         cr_assert_null(tsrm_thread_table_find((uintptr_t)1 << 40));
     }
 }
+
+Test(tsrm_thread_table, at_least_half_of_the_cells_hold_no_entry)
+{
+    size_t first_size = tsrm_thread_table_size();
+    size_t i;
+
+    for (i = 0; i < 8; i++) {
+        cr_assert(tsrm_thread_table_insert(entry_set(i, key_of(i), TSRM_ENTRY_LIVE)));
+    }
+    cr_assert_eq(tsrm_thread_table_size(), first_size, "8 of 16");
+    cr_assert(tsrm_thread_table_insert(entry_set(8, key_of(8), TSRM_ENTRY_LIVE)));
+    cr_assert_gt(tsrm_thread_table_size(), first_size);
+}
