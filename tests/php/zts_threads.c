@@ -2,6 +2,7 @@
  * second wave of threads comes when the first has gone. Compiled by tests/php/zts.sh.
  *
  *     zts_threads THREADS ROUNDS MEMORY_LIMIT FILE...
+ *     zts_threads --hand-over     a thread frees what another has allocated, and nothing else
  *
  * Prints, for each file, how often it ran, its status, and its output, which has to be the same in
  * every thread and request. Exit status 1: it was not.
@@ -113,6 +114,39 @@ static void run_threads(size_t count)
     }
 }
 
+/* Blocks of the main thread, small, large and huge, which a worker frees. */
+#define HANDED_COUNT 300
+static void *handed[HANDED_COUNT];
+
+static void *free_handed(void *unused)
+{
+    (void)unused;
+    (void)ts_resource(0);
+    for (int index = 0; index < HANDED_COUNT; index++) {
+        efree(handed[index]);
+    }
+    ts_free_thread();
+    return NULL;
+}
+
+static int hand_over(void)
+{
+    static const size_t sizes[] = { 24, 1000, 3072, 5000, 200000, 3000000 };
+    for (int turn = 0; turn < 3; turn++) {
+        pthread_t thread;
+        for (int index = 0; index < HANDED_COUNT; index++) {
+            handed[index] = emalloc(sizes[index % 6]);
+        }
+        if (pthread_create(&thread, NULL, free_handed, NULL) != 0) {
+            return 71;
+        }
+        pthread_join(thread, NULL);
+    }
+    efree(emalloc(5000000));        /* takes what came back */
+    printf("%zu bytes in use\n", zend_memory_usage(0));
+    return 0;
+}
+
 static int report(void)
 {
     int status = 0;
@@ -128,16 +162,19 @@ static int report(void)
 
 int main(int argc, char **argv)
 {
-    size_t thread_count = argc > 4 ? (size_t)atoi(argv[1]) : 0;
+    bool hands_over = argc == 2 && strcmp(argv[1], "--hand-over") == 0;
+    size_t thread_count = hands_over ? 1 : argc > 4 ? (size_t)atoi(argv[1]) : 0;
     if (thread_count == 0 || thread_count > 256 || argc - 4 > FILES_MAX) {
         fprintf(stderr, "usage: zts_threads THREADS ROUNDS MEMORY_LIMIT FILE...\n");
         return 64;
     }
-    round_count = atoi(argv[2]);
     snprintf(settings, sizeof settings, "html_errors=0\nmax_execution_time=0\ndisplay_errors=1\n"
-        "log_errors=0\nmemory_limit=%s\n", argv[3]);
-    files = argv + 4;
-    file_count = argc - 4;
+        "log_errors=0\nmemory_limit=%s\n", hands_over ? "-1" : argv[3]);
+    if (!hands_over) {
+        round_count = atoi(argv[2]);
+        files = argv + 4;
+        file_count = argc - 4;
+    }
     for (int file = 0; file < file_count; file++) {
         pthread_mutex_init(&results[file].lock, NULL);
     }
@@ -150,10 +187,15 @@ int main(int argc, char **argv)
     if (php_embed_module.startup(&php_embed_module) == FAILURE) {
         return 70;
     }
-    run_threads(thread_count);
-    run_threads(thread_count);
+    int status = 0;
+    if (hands_over) {
+        status = hand_over();
+    } else {
+        run_threads(thread_count);
+        run_threads(thread_count);
+    }
     php_module_shutdown();
     sapi_shutdown();
     tsrm_shutdown();
-    return report();
+    return hands_over ? status : report();
 }
