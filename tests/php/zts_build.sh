@@ -43,6 +43,7 @@ LIST
     versions=$(apt apt-cache showsrc php8.2 | sed -n 's/^Version: //p' | sort -rV)
     for version in $versions; do
         say "fetching php8.2 $version"
+        rm -f "$cache/download"/*       # what is left of a version that is gone
         if (cd "$cache/download" && apt apt-get source --download-only "php8.2=$version" >&2); then
             return
         fi
