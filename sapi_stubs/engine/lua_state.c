@@ -107,9 +107,9 @@ static void add_wrapped(lua_State *state, int base, const char *name, lua_CFunct
     lua_setfield(state, -2, name);
 }
 
-/* A new table of globals, with what may stay of Lua's. Taking fields away from Lua's own would leave
- * holes, and what fills them depends on the state's random hash seed: then two runs of a script would
- * not make the same allocations. */
+/* A new table of globals, with what may stay of Lua's. Taking fields away from Lua's own would
+ * leave holes, and what fills them depends on the state's random hash seed: then two runs of a
+ * script would not make the same allocations. */
 static void open_base(lua_State *state)
 {
     static const char *const kept[] = {

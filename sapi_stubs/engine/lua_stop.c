@@ -50,7 +50,7 @@ static void say_where(lua_State *state, engine_request *request)
     }
     text[0] = '\0';
     lua_Debug frame;
-    for (unsigned int level = 0; level < depth && lua_getstack(state, (int)level, &frame); level++) {
+    for (int level = 0; level < (int)depth && lua_getstack(state, level, &frame); level++) {
         size_t more = print_frame(state, &frame, text + used, sizeof(text) - used);
         if (more == 0) {
             text[used] = '\0';
@@ -133,8 +133,8 @@ int lua_engine_exit(lua_State *state)
 
 /* ---- message handlers ---- */
 
-/* Lua calls a message handler where the error is raised. For the stop error that is inside the hook,
- * where no other hook runs, so a handler that does not end could not be stopped. */
+/* Lua calls a message handler where the error is raised. For the stop error that is inside the
+ * hook, where no other hook runs, so a handler that does not end could not be stopped. */
 static int guarded_handler(lua_State *state)
 {
     if (lua_engine_is_stopping(lua_runner_of(state))) {

@@ -1,5 +1,5 @@
 /* request_fake.h: what stands around the request side in its tests: a connection that is two
- * buffers, one worker, one pool, a log that is kept. One test program, one .c file that has this. */
+ * buffers, one worker, one pool, a log that is kept. For the one .c file of a test program. */
 #ifndef TSRMALLOC_TESTS_FPM_REQUEST_FAKE_H
 #define TSRMALLOC_TESTS_FPM_REQUEST_FAKE_H
 

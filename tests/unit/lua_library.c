@@ -1,4 +1,4 @@
-/* What scripts find: json, html, url, request, response; each case is a script and what it prints. */
+/* What scripts find: json, html, url, request, response; a case is a script and what it prints. */
 #include "config.h"
 
 #include <criterion/criterion.h>
@@ -110,8 +110,9 @@ Test(lua_library, json_names_the_byte_that_is_wrong)
 
 Test(lua_library, what_json_wrote_it_reads_back)
 {
-    prints("local ok = true for i = 1, 2000 do local x = math.random() * 10 ^ math.random(-300, 300)"
-        " ok = ok and json.decode(json.encode(x)) == x end print(ok)", "true\n");
+    prints("local ok = true for i = 1, 2000 do"
+        " local x = math.random() * 10 ^ math.random(-300, 300) ok = ok"
+        " and json.decode(json.encode(x)) == x end print(ok)", "true\n");
     prints("local s = {} for i = 0, 0x10ffff, 97 do if i < 0xd800 or i > 0xdfff then"
         " s[#s + 1] = utf8.char(i) end end s = table.concat(s)"
         " print(json.decode(json.encode(s)) == s)", "true\n");
@@ -184,7 +185,8 @@ Test(lua_library, the_response_has_status_headers_and_bytes)
 Test(lua_library, coroutines_do_what_they_always_did)
 {
     prints("local co = coroutine.create(function(a) local b = coroutine.yield(a + 1)"
-        " error('e' .. b) end) print(coroutine.resume(co, 1)) print(coroutine.resume(co, 5)) print(coroutine.resume(co))"
+        " error('e' .. b) end) print(coroutine.resume(co, 1))"
+        " print(coroutine.resume(co, 5)) print(coroutine.resume(co))"
         " print(coroutine.status(co))",
         "true\t2\nfalse\ttest.lua:1: e5\nfalse\tcannot resume dead coroutine\ndead\n");
     prints("for i in coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) do"
