@@ -12,7 +12,7 @@ if ! needs nginx "$sentence" || ! needs curl "$sentence"; then
 fi
 
 cp -r "$abs_top_srcdir/tests/fpm/root" "$work/root"
-chmod -R a+rX "$work/root"
+chmod -R u+w,a+rX "$work/root"
 pool one "access.log = $work/one.access"
 pool two "access.log = $work/two.access"
 cat >"$work/web.nginx" <<CONF

@@ -5,12 +5,12 @@ set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
 
-cp -r "$abs_top_srcdir/tests/fpm/root" "$work/root"
+cp -r --no-preserve=mode "$abs_top_srcdir/tests/fpm/root" "$work/root"
 mkdir "$work/root/folder.lua"
 echo 'print("secret")' >"$work/secret.lua"
 echo 'notes' >"$work/root/notes.txt"
 ln -s "$work/secret.lua" "$work/root/link.lua"
-chmod -R a+rX "$work"
+chmod -R u+w,a+rX "$work"
 pool www 'pm.max_children = 2' 'request_header_timeout = 1s' 'request_body_timeout = 1s' \
     'request_send_timeout = 1s' 'keepalive_timeout = 1s' 'security.limit_extensions = .lua'
 start_fpm www || exit 1

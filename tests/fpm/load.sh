@@ -5,7 +5,7 @@ set -u
 . "$abs_top_srcdir/tests/fpm/support.sh"
 
 cp -r "$abs_top_srcdir/tests/fpm/root" "$work/root"
-chmod -R a+rX "$work/root"
+chmod -R u+w,a+rX "$work/root"
 pool www
 start_fpm www || exit 1
 ask() { "$load" "$@"; }

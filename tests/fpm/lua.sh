@@ -63,7 +63,7 @@ return function()
 end
 END
 cp "$abs_top_srcdir/tests/data/small.zmt" "$work/root"
-chmod -R a+rX "$work/root"
+chmod -R u+w,a+rX "$work/root"
 
 script slow.lua <<'END'
 local function count(n)

@@ -8,7 +8,7 @@ set -u
 
 requests=${MIXED_REQUESTS:-5000}
 cp -r "$abs_top_srcdir/tests/fpm/root" "$work/root"
-chmod -R a+rX "$work/root"
+chmod -R u+w,a+rX "$work/root"
 pool www 'pm = dynamic' 'pm.max_children = 16' 'pm.start_servers = 4' 'pm.min_spare_servers = 2' \
     'pm.max_spare_servers = 6' 'pm.max_requests = 200'
 start_fpm www || exit 1

@@ -11,7 +11,7 @@ if ! needs nginx "$sentence" || ! needs curl "$sentence"; then
 fi
 
 cp -r "$abs_top_srcdir/tests/fpm/root" "$work/root"
-chmod -R a+rX "$work/root"
+chmod -R u+w,a+rX "$work/root"
 echo 'print("no")' >"$work/root/secret.txt"
 pool www 'security.limit_extensions = .lua' "access.log = $work/access.log" \
     'access.format = "%m %r%Q%q %s %l"'

@@ -10,7 +10,7 @@ if ! needs nginx "$sentence" || ! needs curl "$sentence"; then
     exit
 fi
 cp -r "$abs_top_srcdir/tests/fpm/root" "$work/root"
-chmod -R a+rX "$work/root"
+chmod -R u+w,a+rX "$work/root"
 pool www
 port=$((20000 + $$ % 20000))        # Chromium speaks TCP only
 cat >"$work/web.nginx" <<CONF
