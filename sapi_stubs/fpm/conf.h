@@ -123,7 +123,6 @@ typedef struct fpm_conf_pool {
     size_t post_max_size;               /* bytes of a body, by the same ways; 0 = no limit */
     size_t memory_limit;                /* of a request: php_admin_value, php_value, or -d */
     bool is_status;                     /* the hidden pool that serves pm.status_listen */
-    struct fpm_conf_pool *status_of;    /* the pool it is about */
 } fpm_conf_pool;
 
 typedef struct fpm_conf {

@@ -280,7 +280,6 @@ static bool add_status_pool(fpm_conf *conf, fpm_conf_pool *pool)
         return REFUSE(FPM_LOG_ERROR, pool->name, "no memory for its status pool");
     }
     status->is_status = true;
-    status->status_of = pool;
     status->pm = FPM_PM_ONDEMAND;
     status->pm_max_children = 2;
     status->memory_limit = pool->memory_limit;

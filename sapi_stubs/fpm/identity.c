@@ -112,6 +112,8 @@ const char *fpm_identity_difference(const fpm_conf *one, const fpm_conf *other)
         : !same_text(before->group, after->group) ? "group"
         : !same_text(before->chroot, after->chroot) ? "chroot"
         : !same_text(before->chdir, after->chdir) ? "chdir"
+        : !same_text(one->global.pid, other->global.pid) ? "pid"
+        : !same_text(one->global.control_listen, other->global.control_listen) ? "control.listen"
         : one->global.daemonize != other->global.daemonize ? "daemonize" : NULL;
 }
 

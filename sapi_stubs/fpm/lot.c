@@ -27,6 +27,8 @@
 /* The low bits of connection->word; the rest is the generation. */
 enum { STATE_FREE, STATE_HELD, STATE_PARKING, STATE_PARKED, STATE_MASK = 3, GENERATION = 4 };
 
+enum { REST_PIECES_MAX = 64 };      /* thrown away of what a client still sends */
+
 static const uint64_t listen_event = UINT64_MAX;
 
 static uint64_t event_of(const fpm_lot *lot, const fpm_connection *connection, uint32_t word)
@@ -147,8 +149,10 @@ void fpm_lot_close(fpm_lot *lot, fpm_connection *connection)
     /* close(2) with unread input makes TCP send a reset, which may overtake the end of the answer:
      * what is there is thrown away first. */
     char rest[4096];
+    unsigned int pieces = REST_PIECES_MAX;
     shutdown(connection->file, SHUT_WR);
-    while (recv(connection->file, rest, sizeof(rest), MSG_DONTWAIT) > 0) {
+    while (pieces > 0 && recv(connection->file, rest, sizeof(rest), MSG_DONTWAIT) > 0) {
+        pieces--;
     }
     close(connection->file);
     give_free(lot, connection);

@@ -131,7 +131,6 @@ static bool start_worker(fpm_pool *pool, fpm_worker *worker)
     worker->pool = pool;
     worker->conf = pool->conf;
     worker->request_limit = request_limit(pool->conf, worker->index);
-    worker->is_stuck = false;
     atomic_store(&worker->leave, false);
     atomic_store(&worker->has_ended, false);
     worker->score.own = (fpm_score){ .state = STATUS_STARTING, .start_time = (uint64_t)time(NULL) };
@@ -148,14 +147,9 @@ static bool start_worker(fpm_pool *pool, fpm_worker *worker)
     return true;
 }
 
-/* A thread that could not be started: wait longer each time before the next. */
-static void note_start(fpm_pool *pool, bool done)
+/* A worker could not be started, or ended before it served: wait longer each time for the next. */
+static void note_failure(fpm_pool *pool)
 {
-    if (done) {
-        pool->start_failure_count = 0;
-        pool->start_again_at = 0;
-        return;
-    }
     uint64_t delay = 1ull << (pool->start_failure_count < 4 ? pool->start_failure_count : 4);
     delay = delay < START_DELAY_MAX ? delay : START_DELAY_MAX;
     pool->start_failure_count++;
@@ -173,9 +167,8 @@ unsigned int fpm_pool_start_workers(fpm_pool *pool, unsigned int count)
         if (worker->life != FPM_WORKER_NONE) {
             continue;
         }
-        bool done = start_worker(pool, worker);
-        note_start(pool, done);
-        if (!done) {
+        if (!start_worker(pool, worker)) {
+            note_failure(pool);
             break;
         }
         started++;
@@ -196,6 +189,11 @@ unsigned int fpm_pool_collect(fpm_pool *pool)
         }
         pthread_join(worker->thread, NULL);
         unexpected += worker->life == FPM_WORKER_ALIVE;
+        if (worker->score.own.request_count > 0) {
+            pool->start_failure_count = 0;
+        } else if (worker->life == FPM_WORKER_ALIVE) {
+            note_failure(pool);
+        }
         worker->life = FPM_WORKER_NONE;
         fpm_score_state(&worker->score, FPM_SCORE_NO_WORKER);
         atomic_fetch_add_explicit(&pool->counters.worker_ends, 1, memory_order_relaxed);
@@ -208,7 +206,6 @@ void fpm_pool_tell(fpm_pool *pool, fpm_worker *worker)
     (void)pool;
     if (worker->life == FPM_WORKER_ALIVE) {
         worker->life = FPM_WORKER_LEAVING;
-        worker->told_at = fpm_clock_ns();
         atomic_store_explicit(&worker->leave, true, memory_order_relaxed);
         pthread_kill(worker->thread, fpm_worker_wake_signal());
     }

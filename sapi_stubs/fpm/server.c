@@ -67,6 +67,17 @@ static void tell_all(fpm_server *server)
     }
 }
 
+/* An ondemand pool may have none, or pm.max_requests has just ended the last. */
+static void keep_a_worker(fpm_server *server)
+{
+    for (fpm_pool *pool = server->pools; pool != NULL; pool = pool->next) {
+        if (!pool->is_leaving && fpm_pool_thread_count(pool) == 0
+            && atomic_load(&pool->listener->lot.open_count) > 0) {
+            (void)fpm_pool_start_workers(pool, 1);
+        }
+    }
+}
+
 /* QUIT: once every connection was answered and is closed, the workers leave. */
 static void go_on_finishing(fpm_server *server, uint64_t now)
 {
@@ -78,6 +89,8 @@ static void go_on_finishing(fpm_server *server, uint64_t now)
     }
     if (open_count == 0) {
         tell_all(server);
+    } else {
+        keep_a_worker(server);
     }
     uint64_t patience = (uint64_t)server->conf->global.process_control_timeout * MILLISECOND;
     if (now - server->state_since >= patience) {

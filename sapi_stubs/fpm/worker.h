@@ -32,8 +32,6 @@ typedef struct fpm_worker {
     /* The control thread's. */
     fpm_worker_life life;
     pthread_t thread;
-    uint64_t told_at;                   /* when it was told to leave; nanoseconds */
-    bool is_stuck;                      /* did not leave in time: no longer counted */
 
     _Atomic bool leave;                 /* atomic: relaxed, with a signal behind the store */
     _Atomic bool has_ended;             /* atomic: release at the end, acquire before join */
