@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -335,6 +336,14 @@ static int find_passed(const address *where)
     return -1;
 }
 
+/* It may come blocking, with which an accept(2) that somebody else was faster for would wait. */
+static bool adopt(int file)
+{
+    int flags = fcntl(file, F_GETFL);
+    return flags >= 0 && fcntl(file, F_SETFL, flags | O_NONBLOCK) == 0
+        && fcntl(file, F_SETFD, FD_CLOEXEC) == 0;
+}
+
 /* ---- the listener ---- */
 
 static int open_socket(const fpm_conf_pool *conf, bool *is_inherited)
@@ -345,6 +354,10 @@ static int open_socket(const fpm_conf_pool *conf, bool *is_inherited)
     }
     int file = find_passed(&where);
     *is_inherited = file >= 0;
+    if (*is_inherited && !adopt(file)) {
+        fpm_log_errno(FPM_LOG_ERROR, conf->name, "the passed socket cannot be used");
+        return -1;
+    }
     if (file < 0) {
         file = where.socket.any.sa_family == AF_UNIX ? open_local(conf, &where)
                                                      : open_port(conf, &where);
