@@ -92,6 +92,12 @@ rm "$work/d/2.conf"
 check "files are included by a pattern" accepts "include = $work/d/*.conf" -tt \
     'pm.max_children = 9'
 
+if getent passwd www-data >/dev/null; then
+    check "the example is right" "$fpm" -t -y "$abs_top_srcdir/sapi_stubs/fpm/tsrmalloc-fpm.conf"
+else
+    check_skip "the example is right" "there is no user www-data"
+fi
+
 exits() { "$fpm" $2 >"$work/out" 2>&1; [ $? -eq "$1" ] || { cat "$work/out"; return 1; }; }
 check "an unknown option is wrong usage" exits 64 --bogus
 check "a word behind the options is wrong usage" exits 64 "-t word"
