@@ -127,7 +127,8 @@ static void run_counted(void *runner, const char *code, engine_result expected)
     engine_result result = lua_support_run_in(runner, code);
     is_counting = false;
     CHECK(result == expected);
-    if (!CHECK(call_count == 0) || result != expected) {
+    /* In a debug build the heap's records of blocks lie in malloc memory. */
+    if (!CHECK(call_count == 0 || ZEND_DEBUG) || result != expected) {
         printf("%u calls; %s\n", call_count, lua_engine.runner_error(runner));
     }
 }
