@@ -47,8 +47,12 @@ tests_fault_modes_oom_LDFLAGS = \
 
 # ---- programs that know nothing of this library ----
 
-# Preloaded, it serves malloc() from our heaps. -rpath makes libtool build a shared object.
+# Preloaded, it serves malloc() from our heaps; a sanitizer has a malloc() of its own. -rpath makes
+# libtool build a shared object.
+if !SANITIZE_ANY
 check_LTLIBRARIES += tests/support/malloc_shim.la
+long_test_needs += tests/support/malloc_shim.la
+endif
 tests_support_malloc_shim_la_SOURCES = tests/support/malloc_shim.c
 tests_support_malloc_shim_la_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_support_malloc_shim_la_LIBADD = libtsrmalloc-core.la
@@ -66,4 +70,3 @@ EXTRA_DIST += tests/stress/third_party/commands.awk tests/stress/third_party/jso
 
 LONG_TESTS += tests/stress/third_party_long.sh
 EXTRA_DIST += tests/stress/third_party_long.sh
-long_test_needs += tests/support/malloc_shim.la
