@@ -16,13 +16,13 @@ static void begin(void)
 {
     heap = new_counted_heap(2 * MIB, ZEND_MM_DEFAULT_RESERVE_SIZE, 0);
     cr_assert_not_null(heap);
+    huge = zend_mm_alloc(heap, 3 * MIB);
+    zend_mm_free(heap, zend_mm_alloc(heap, 9 * MIB));
     small = zend_mm_alloc(heap, 1000);
     zend_mm_free(heap, zend_mm_alloc(heap, 1000));
     void *hole = zend_mm_alloc(heap, 20000);
     large = zend_mm_alloc(heap, 5 * ZEND_MM_PAGE_SIZE);
     zend_mm_free(heap, hole);
-    huge = zend_mm_alloc(heap, 3 * MIB);
-    zend_mm_free(heap, zend_mm_alloc(heap, 9 * MIB));
     segment = zend_mm_segment_of(large);
     info = zend_mm_segment_info_of(&heap->free_runs, large);
     first = zend_mm_page_of(large);
