@@ -158,7 +158,9 @@ stress_malloc() {
 
 # ---- all of them ----
 
-if [ "$TSRMALLOC_SANITIZE" != no ]; then
+if [ "$TSRMALLOC_DEBUG" = yes ]; then
+    check_skip "programs on our heaps" "a debug build validates the whole heap again and again"
+elif [ "$TSRMALLOC_SANITIZE" != no ]; then
     check_skip "programs on our heaps" "a sanitizer has a malloc of its own"
 elif [ -z "$TSRMALLOC_SO" ] || [ ! -f "$shim" ]; then
     check_skip "programs on our heaps" "there are no shared objects in this build"
