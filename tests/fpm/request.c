@@ -434,11 +434,9 @@ static void make_folder(void)
 {
     char from[256];
     char to[256];
-    strcpy(folder, "request_test.XXXXXX");
-    char relative[64];
-    strcpy(relative, mkdtemp(folder));
-    CHECK(realpath(relative, from) != NULL && strlen(from) < sizeof(folder));
-    memcpy(folder, from, strlen(from) + 1);
+    /* Not in the build directory, whose name may be long. */
+    strcpy(folder, "/tmp/request_test.XXXXXX");
+    CHECK(mkdtemp(folder) != NULL);
     snprintf(from, sizeof(from), "%s/www", folder);
     CHECK(mkdir(from, 0755) == 0);
     snprintf(from, sizeof(from), "%s/www/folder.lua", folder);

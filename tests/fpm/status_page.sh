@@ -46,7 +46,7 @@ json_is_right() {
 }
 busy_is_answered() {
     # All four workers compute; the page has a second.
-    "$load" -n 8 -c 4 -s "$work/root/wait.lua" "$work/www.sock" '/wait.lua?ms=1500' >"$work/busy" &
+    "$load" -n 24 -c 4 -s "$work/root/wait.lua" "$work/www.sock" '/wait.lua?ms=1500' >"$work/busy" &
     busy=$!
     eventually four_active
     answered=$?
