@@ -86,6 +86,12 @@ memcheck_sees() {
     local program=$work/plain misuse name access about
     local memcheck=(valgrind -q --error-exitcode=9 "$program")
     check "the program for memcheck builds" build "$program" -gdwarf-4 -DZEND_MM_CONSTANT_SIZES=0
+    # Valgrind 3.19 and the DWARF 5 of clang 14; CFLAGS="-g -O2 -gdwarf-4" helps.
+    if "${memcheck[@]}" nothing_wrong 2>&1 | grep -q 'Possibly corrupted debuginfo file'; then
+        check_skip "memcheck reports misuse of blocks" \
+            "valgrind cannot read this compiler's debug information"
+        return
+    fi
     check "misuse ends the program with memcheck's status" \
         fails env ZEND_MM_DEBUG=leaks=1 "${memcheck[@]}" "${names[@]}" leak use_uninitialised
     for misuse in "${misuses[@]}"; do
