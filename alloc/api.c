@@ -9,7 +9,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "alloc/debug.h"
@@ -23,13 +22,6 @@
 
 typedef enum failure_mode { OR_BAIL_OUT, OR_NULL } failure_mode;
 
-/* The heap behind the calling thread's hot heap; NULL: it has none and can get none. */
-static zend_mm_heap *heap_of_thread(void)
-{
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    return zend_mm_is_constant_heap(heap) ? zend_mm_find_current_heap() : heap;
-}
-
 /* ---- where the call comes from: debug builds ---- */
 
 #define NOTE_PLACE(heap) \
@@ -38,7 +30,7 @@ static zend_mm_heap *heap_of_thread(void)
 static inline void note_no_place(void)
 {
     if (ZEND_DEBUG) {
-        zend_mm_debug_note_place(heap_of_thread(), (zend_mm_call_site){ NULL, NULL, 0, 0 });
+        zend_mm_debug_note_place(zend_mm_heap_of_thread(), (zend_mm_call_site){ NULL, NULL, 0, 0 });
     }
 }
 
@@ -63,7 +55,7 @@ static void *alloc_by(zend_mm_heap *heap, size_t size, zend_mm_entrance entrance
 
 static NOINLINE void *emalloc_slow(size_t size)
 {
-    zend_mm_heap *heap = heap_of_thread();
+    zend_mm_heap *heap = zend_mm_heap_of_thread();
     return checked(heap, alloc_by(heap, size, ZEND_MM_ENTRANCE_THREAD), size, OR_BAIL_OUT);
 }
 
@@ -82,7 +74,7 @@ static inline void *emalloc_bin(size_t bin, size_t size)
 
 ZEND_MM_HOT_ENTRY void *_emalloc(size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    NOTE_PLACE(heap_of_thread());
+    NOTE_PLACE(zend_mm_heap_of_thread());
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
         return emalloc_bin(zend_mm_bin_of(size), size);
     }
@@ -120,7 +112,7 @@ static void *alloc_aligned_by(zend_mm_heap *heap, size_t alignment, size_t size,
 
 void *_emalloc_aligned(size_t alignment, size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    zend_mm_heap *heap = heap_of_thread();
+    zend_mm_heap *heap = zend_mm_heap_of_thread();
     NOTE_PLACE(heap);
     void *block = alloc_aligned_by(heap, alignment, size, ZEND_MM_ENTRANCE_THREAD);
     return checked(heap, block, size, OR_BAIL_OUT);
@@ -154,34 +146,11 @@ char *_estrdup(const char *string ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 
 /* ---- free ---- */
 
-static NOINLINE void free_by(zend_mm_heap *heap, void *block, zend_mm_entrance entrance)
-{
-    int saved = errno;
-    if (heap->sees_calls) {
-        zend_mm_dispatch_free(heap, block, entrance);
-    } else {
-        zend_mm_heap_free(heap, block);
-    }
-    errno = saved;
-}
-
-static NOINLINE void efree_slow(void *block)
-{
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, zend_mm_page_info(heap, block), block);
-    if (bucket != NULL && zend_mm_hot_push(heap, bucket, block)) {
-        return;
-    }
-    heap = heap_of_thread();
-    heap = heap != NULL ? heap : (zend_mm_heap *)&zend_mm_empty_heap;
-    free_by(heap, block, ZEND_MM_ENTRANCE_THREAD);
-}
-
 ZEND_MM_HOT_ENTRY void _efree(void *block ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    NOTE_PLACE(heap_of_thread());
+    NOTE_PLACE(zend_mm_heap_of_thread());
     if (!zend_mm_likely(zend_mm_hot_free(zend_mm_hot_heap, block))) {
-        efree_slow(block);
+        zend_mm_efree_slow(block);
     }
 }
 
@@ -232,14 +201,14 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
     zend_mm_bucket *bucket = zend_mm_page_bucket(heap, info, block);
     void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
     return resized != NULL ? resized
-        : resize(heap_of_thread(), block, size, copy_size, ZEND_MM_ENTRANCE_THREAD,
+        : resize(zend_mm_heap_of_thread(), block, size, copy_size, ZEND_MM_ENTRANCE_THREAD,
             allow_failure ? OR_NULL : OR_BAIL_OUT);
 }
 
 ZEND_MM_HOT_ENTRY void *_erealloc(void *block, size_t size, int allow_failure
     ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    NOTE_PLACE(heap_of_thread());
+    NOTE_PLACE(zend_mm_heap_of_thread());
     zend_mm_heap *heap = zend_mm_hot_heap;
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
     void *resized = zend_mm_hot_realloc(heap, bucket, block, size, size);
@@ -250,7 +219,7 @@ ZEND_MM_HOT_ENTRY void *_erealloc(void *block, size_t size, int allow_failure
 void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure
     ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
-    NOTE_PLACE(heap_of_thread());
+    NOTE_PLACE(zend_mm_heap_of_thread());
     zend_mm_heap *heap = zend_mm_hot_heap;
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
     void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
@@ -315,7 +284,7 @@ void _zend_mm_free(zend_mm_heap *heap, void *block ZEND_FILE_LINE_DC ZEND_FILE_L
 {
     NOTE_PLACE(heap);
     if (!zend_mm_likely(!heap->sees_calls && zend_mm_hot_free(heap, block))) {
-        free_by(heap, block, ZEND_MM_ENTRANCE_HEAP);
+        zend_mm_free_by(heap, block, ZEND_MM_ENTRANCE_HEAP);
     }
 }
 

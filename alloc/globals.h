@@ -1,50 +1,12 @@
-/* globals: alloc_globals, and the calling thread's view of them. */
+/* globals: alloc_globals. The calling thread's view of them is thread_heap.h. */
 #ifndef TSRMALLOC_GLOBALS_H
 #define TSRMALLOC_GLOBALS_H
 
-#include "alloc/heap.h"
+#include "alloc/thread_heap.h"
 
 /* What TSRM (or, without ZTS, one static) holds per thread. */
 typedef struct zend_alloc_globals {
     zend_mm_heap *mm_heap;      /* NULL: none yet, the next allocation tries to make one */
 } zend_alloc_globals;
-
-/* In PHP (php/) each thread has its heap, though TSRM's macros are empty. */
-#if defined(ZTS) || defined(TSRMALLOC_PHP)
-# define ZEND_MM_TLS _Thread_local __attribute__((tls_model("initial-exec")))
-#else
-# define ZEND_MM_TLS
-#endif
-
-/* The heaps that own nothing. Their buckets are empty and no address is theirs, so every hot path
- * falls into its slow half: `empty` means "look AG(mm_heap) up", `dispatch` means "this thread's
- * heap must see every call". Constant: nothing ever writes to them. */
-extern ZEND_MM_HIDDEN const zend_mm_heap zend_mm_empty_heap;
-extern ZEND_MM_HIDDEN const zend_mm_heap zend_mm_dispatch_heap;
-
-/* This thread's caches of AG(mm_heap): the hot path reads `hot`, which is the heap itself, or one of
- * the two constants; `current` is the heap, or NULL while `hot` is the empty one. */
-extern ZEND_MM_HIDDEN ZEND_MM_TLS zend_mm_heap *zend_mm_hot_heap;
-extern ZEND_MM_HIDDEN ZEND_MM_TLS zend_mm_heap *zend_mm_current_heap;
-
-static inline bool zend_mm_is_constant_heap(const zend_mm_heap *heap)
-{
-    return heap->index == ZEND_MM_HEAP_INDEX_CONSTANT;
-}
-
-/* A mode of the heap was switched on or off: recompute heap->sees_calls, and the thread's hot heap if
- * it is this heap. Owner. */
-void zend_mm_update_entrance(zend_mm_heap *heap);
-
-/* The calling thread's heap, looked up or made; NULL when the storage has none to give. Slow. */
-zend_mm_heap *zend_mm_find_current_heap(void);
-
-typedef enum zend_mm_remote_free_policies {
-    ZEND_MM_REMOTE_FREE_ACCEPT,
-    ZEND_MM_REMOTE_FREE_PANIC,
-} zend_mm_remote_free_policies;
-
-/* ZEND_MM_REMOTE_FREE; const after start_memory_manager(). */
-extern ZEND_MM_HIDDEN zend_mm_remote_free_policies zend_mm_remote_free_policy;
 
 #endif

@@ -16,7 +16,8 @@ alloc_core_sources = \
     alloc/segment.c alloc/segment.h alloc/segment_map.c alloc/segment_map.h \
     alloc/segment_pool.c alloc/segment_pool.h alloc/segment_table.c alloc/segment_table.h \
     alloc/storage.c alloc/storage.h alloc/storage_guarded.c alloc/storage_guarded.h \
-    alloc/storage_win32.c alloc/storage_win32.h alloc/tracked.c alloc/tracked.h alloc/tsan.h
+    alloc/storage_win32.c alloc/storage_win32.h alloc/thread_heap.c alloc/thread_heap.h \
+    alloc/tracked.c alloc/tracked.h alloc/tsan.h
 
 # The public API over it; PHP's is php/.
 TSRMALLOC_SOURCES += $(alloc_core_sources) alloc/api.c alloc/debug_check.c alloc/error.c \

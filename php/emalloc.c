@@ -7,7 +7,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "alloc/dispatch.h"
@@ -17,13 +16,6 @@
 #include "php/face.h"
 
 #define NOINLINE __attribute__((noinline))
-
-/* The heap behind the calling thread's hot heap; NULL: it has none and can get none. */
-static zend_mm_heap *heap_of_thread(void)
-{
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    return zend_mm_is_constant_heap(heap) ? zend_mm_find_current_heap() : heap;
-}
 
 /* ---- one way into the heap, and past its limit ---- */
 
@@ -56,7 +48,7 @@ static void *try_or_fail(const php_attempt *attempt)
 
 static NOINLINE void *emalloc_slow(size_t size)
 {
-    php_attempt attempt = { .heap = heap_of_thread(), .size = size, .is_new = true,
+    php_attempt attempt = { .heap = zend_mm_heap_of_thread(), .size = size, .is_new = true,
         .entrance = ZEND_MM_ENTRANCE_THREAD };
     return try_or_fail(&attempt);
 }
@@ -130,33 +122,10 @@ char *php_estrdup(const char *string)
 
 /* ---- free ---- */
 
-static NOINLINE void free_by(zend_mm_heap *heap, void *block, zend_mm_entrance entrance)
-{
-    int saved = errno;
-    if (heap->sees_calls) {
-        zend_mm_dispatch_free(heap, block, entrance);
-    } else {
-        zend_mm_heap_free(heap, block);
-    }
-    errno = saved;
-}
-
-static NOINLINE void efree_slow(void *block)
-{
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, zend_mm_page_info(heap, block), block);
-    if (bucket != NULL && zend_mm_hot_push(heap, bucket, block)) {
-        return;
-    }
-    heap = heap_of_thread();
-    heap = heap != NULL ? heap : (zend_mm_heap *)&zend_mm_empty_heap;
-    free_by(heap, block, ZEND_MM_ENTRANCE_THREAD);
-}
-
 ZEND_MM_HOT_ENTRY void php_efree(void *block)
 {
     if (!zend_mm_likely(zend_mm_hot_free(zend_mm_hot_heap, block))) {
-        efree_slow(block);
+        zend_mm_efree_slow(block);
     }
 }
 
@@ -166,7 +135,7 @@ static inline void efree_bin(size_t bin, void *block)
     zend_mm_heap *heap = zend_mm_hot_heap;
     if (!zend_mm_likely(zend_mm_owner_of(block) == heap->index
             && zend_mm_hot_push(heap, &heap->free_buckets[bin], block))) {
-        efree_slow(block);
+        zend_mm_efree_slow(block);
     }
 }
 
@@ -181,13 +150,13 @@ ZEND_MM_BINS(EFREE_BIN)
 void php_efree_large(void *block, size_t size)
 {
     (void)size;
-    efree_slow(block);
+    zend_mm_efree_slow(block);
 }
 
 void php_efree_huge(void *block, size_t size)
 {
     (void)size;
-    efree_slow(block);
+    zend_mm_efree_slow(block);
 }
 
 /* ---- resizing ---- */
@@ -204,7 +173,7 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size)
     if (resized != NULL) {
         return resized;
     }
-    php_attempt attempt = { .heap = heap_of_thread(), .block = block, .size = size,
+    php_attempt attempt = { .heap = zend_mm_heap_of_thread(), .block = block, .size = size,
         .copy_size = copy_size, .entrance = ZEND_MM_ENTRANCE_THREAD };
     return try_or_fail(&attempt);
 }
@@ -250,7 +219,7 @@ void *php_mm_alloc(zend_mm_heap *heap, size_t size)
 void php_mm_free(zend_mm_heap *heap, void *block)
 {
     if (!zend_mm_likely(!heap->sees_calls && zend_mm_hot_free(heap, block))) {
-        free_by(heap, block, ZEND_MM_ENTRANCE_HEAP);
+        zend_mm_free_by(heap, block, ZEND_MM_ENTRANCE_HEAP);
     }
 }
 

@@ -1,8 +1,7 @@
 /* manager: starts and ends the memory manager of a PHP, and knows each thread's heap.
- * Owns        alloc_globals (of the host's TSRM, or one static), this layer's TLS.
+ * Owns        alloc_globals (of the host's TSRM, or one static).
  * Thread      each its own; ctor and dtor may run in another thread on its behalf.
- * Invariants  as in alloc/globals.c: hot is the heap, or one of the two constants; current is NULL
- *             or the heap that alloc_globals names.
+ * Invariants  the thread's current heap (alloc/thread_heap.h) is NULL or the one of alloc_globals
  * Failure     a call before start_memory_manager() ends the process; a ctor without storage leaves
  *             the thread without a heap, and its next allocation tries again.
  * Tests       tests/php/basics.sh, tests/php/zts.sh
@@ -10,82 +9,18 @@
 #include "config.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "alloc/environment.h"
 #include "alloc/globals.h"
-#include "alloc/os.h"
-#include "alloc/tracked.h"
 #include "php/face.h"
 #include "php/host.h"
 #include "php/options.h"
-
-const zend_mm_heap zend_mm_empty_heap = { .index = ZEND_MM_HEAP_INDEX_CONSTANT };
-const zend_mm_heap zend_mm_dispatch_heap = { .index = ZEND_MM_HEAP_INDEX_CONSTANT };
-
-ZEND_MM_TLS zend_mm_heap *zend_mm_hot_heap = (zend_mm_heap *)&zend_mm_empty_heap;
-ZEND_MM_TLS zend_mm_heap *zend_mm_current_heap;
-
-zend_mm_remote_free_policies zend_mm_remote_free_policy;
 
 static bool is_started;                 /* const after start_memory_manager() */
 static int alloc_globals_id;            /* const after start_memory_manager(); 0: no ZTS host */
 static zend_alloc_globals the_globals;  /* of a host without ZTS */
 
-/* ---- the thread's cache ---- */
-
-static void forget_heap(void)
-{
-    zend_mm_hot_heap = (zend_mm_heap *)&zend_mm_empty_heap;
-    zend_mm_current_heap = NULL;
-}
-
-static void use_heap(zend_mm_heap *heap)
-{
-    if (heap == NULL) {
-        forget_heap();
-        return;
-    }
-    zend_mm_hot_heap = heap->sees_calls ? (zend_mm_heap *)&zend_mm_dispatch_heap : heap;
-    if (heap != zend_mm_current_heap) {
-        atomic_store_explicit(&heap->snapshot.thread, zend_mm_os_thread_id(),
-            memory_order_relaxed);
-    }
-    zend_mm_current_heap = heap;
-}
-
-void zend_mm_update_entrance(zend_mm_heap *heap)
-{
-    heap->sees_calls = heap->storage == NULL || heap->custom._malloc != NULL
-        || heap->observers != NULL || heap->debug != NULL || heap->hardened != NULL;
-    if (heap == zend_mm_current_heap) {
-        use_heap(heap);
-    }
-}
-
 /* ---- heaps ---- */
-
-/* USE_ZEND_ALLOC=0: PHP's own wrappers of the C library are the handlers, as programs can see. */
-static zend_mm_heap *new_passing_heap(void)
-{
-    zend_mm_heap *heap = zend_mm_os_aligned_malloc(alignof(zend_mm_heap), sizeof *heap);
-    if (heap == NULL) {
-        return NULL;
-    }
-    memset(heap, 0, sizeof *heap);
-    heap->custom_mode = 1;
-    heap->index = ZEND_MM_HEAP_INDEX_CONSTANT;
-    heap->sees_calls = true;
-    heap->limit = SIZE_MAX;
-    heap->_malloc = __zend_malloc;
-    heap->_free = free;
-    heap->_realloc = __zend_realloc;
-    if (zend_mm_environment_use_tracked_alloc() && !zend_mm_tracked_start(heap)) {
-        zend_mm_os_aligned_free(heap);
-        return NULL;
-    }
-    return heap;
-}
 
 /* Unlike PHP 5, PHP 8 reads the variable as a decimal number without a unit. */
 static bool uses_zend_alloc(void)
@@ -94,9 +29,11 @@ static bool uses_zend_alloc(void)
     return value == NULL || strtoll(value, NULL, 10) != 0;
 }
 
+/* With USE_ZEND_ALLOC=0 PHP's own wrappers of the C library are the handlers, as programs can see. */
 static zend_mm_heap *new_heap(void)
 {
-    zend_mm_heap *heap = uses_zend_alloc() ? zend_mm_startup() : new_passing_heap();
+    zend_mm_heap *heap = uses_zend_alloc()
+        ? zend_mm_startup() : zend_mm_new_passing_heap(__zend_malloc, free, __zend_realloc);
     if (heap != NULL) {
         php_options_heap_begins(heap);
     }
@@ -122,7 +59,7 @@ static void dtor(void *resource)
     if (heap != NULL) {
         end_heap(heap, true, true);
         if (zend_mm_current_heap == heap) {
-            forget_heap();
+            zend_mm_forget_heap();
         }
     }
 }
@@ -148,7 +85,7 @@ zend_mm_heap *zend_mm_find_current_heap(void)
     if (globals->mm_heap == NULL) {
         globals->mm_heap = new_heap();
     }
-    use_heap(globals->mm_heap);
+    zend_mm_use_heap(globals->mm_heap);
     return globals->mm_heap;
 }
 
@@ -178,7 +115,7 @@ void php_start_memory_manager(void)
         }
     } else if (the_globals.mm_heap == NULL) {
         ctor(&the_globals);
-        use_heap(the_globals.mm_heap);
+        zend_mm_use_heap(the_globals.mm_heap);
     }
 }
 
@@ -196,7 +133,7 @@ void php_shutdown(zend_mm_heap *heap, bool full, bool silent)
     }
     end_heap(heap, full, silent);
     if (full && heap == zend_mm_current_heap) {
-        forget_heap();
+        zend_mm_forget_heap();
     }
 }
 
@@ -209,7 +146,7 @@ void php_shutdown_memory_manager(bool silent, bool full)
     end_heap(heap, full, silent);
     if (full) {
         find_globals()->mm_heap = NULL;
-        forget_heap();
+        zend_mm_forget_heap();
     }
 }
 
@@ -217,7 +154,7 @@ zend_mm_heap *php_set_heap(zend_mm_heap *heap)
 {
     zend_mm_heap *before = zend_mm_find_current_heap();
     find_globals()->mm_heap = heap;
-    use_heap(heap);
+    zend_mm_use_heap(heap);
     return before;
 }
 

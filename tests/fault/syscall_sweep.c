@@ -269,7 +269,8 @@ static void workload(void)
 static bool is_invisible(syscall_kind kind)
 {
     return kind == SYSCALL_munmap || kind == SYSCALL_madvise || kind == SYSCALL_mincore
-        || kind == SYSCALL_close || kind == SYSCALL_getrandom || kind == SYSCALL_read || kind == SYSCALL_mremap;
+        || kind == SYSCALL_close || kind == SYSCALL_getrandom || kind == SYSCALL_read
+        || kind == SYSCALL_mremap;
 }
 
 static int run(const char *name, size_t n)

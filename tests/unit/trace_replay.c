@@ -158,7 +158,8 @@ Test(trace_replay, checks_pass_on_an_honest_heap)
 {
     start(ENGINE_CHECK_CONTENT);
     for (size_t turn = 0; turn < 3; turn++) {
-        cr_expect(trace_engine.run(runner, turn % 2, NULL) == ENGINE_DONE, "%s", trace_engine.runner_error(runner));
+        cr_expect(trace_engine.run(runner, turn % 2, NULL) == ENGINE_DONE, "%s",
+            trace_engine.runner_error(runner));
         cr_expect_not(trace_engine.end_request(runner));
     }
     finish();
