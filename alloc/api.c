@@ -66,9 +66,10 @@ static NOINLINE void *emalloc_small_slow(size_t size)
     return zend_mm_likely(slot != NULL) ? slot : emalloc_slow(size);
 }
 
-static inline void *emalloc_bin(size_t bin, size_t size)
+static inline void *emalloc_small(size_t size, size_t mark)
 {
-    void *slot = zend_mm_hot_pop(zend_mm_hot_heap, bin);
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    void *slot = zend_mm_hot_pop(heap, zend_mm_bucket_at(heap->free_buckets, mark));
     return zend_mm_likely(slot != NULL) ? slot : emalloc_small_slow(size);
 }
 
@@ -76,7 +77,7 @@ ZEND_MM_HOT_ENTRY void *_emalloc(size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_OR
 {
     NOTE_PLACE(zend_mm_heap_of_thread());
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
-        return emalloc_bin(zend_mm_bin_of(size), size);
+        return emalloc_small(size, zend_mm_size_marks[size]);
     }
     return emalloc_slow(size);
 }
@@ -85,7 +86,7 @@ ZEND_MM_HOT_ENTRY void *_emalloc(size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_OR
     void *_emalloc_##slot_size(void) \
     { \
         note_no_place(); \
-        return emalloc_bin(index, slot_size); \
+        return emalloc_small(slot_size, (index) << ZEND_MM_MARK_BIN_SHIFT); \
     }
 ZEND_MM_BINS(EMALLOC_BIN)
 #undef EMALLOC_BIN
@@ -190,41 +191,44 @@ static void *resize(zend_mm_heap *heap, void *block, size_t size, size_t copy_si
     return checked(heap, resized, size, mode);
 }
 
+/* A block of `bucket` that another bin's slot is for; NULL: it is no small block, or begins a page. */
 static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
-    int allow_failure)
+    int allow_failure, zend_mm_bucket *bucket)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
-    const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
-    if (zend_mm_page_keeps_length(info, block, size)) {
-        return block;
+    if (bucket == NULL) {
+        const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
+        if (zend_mm_page_keeps_length(info, block, size)) {
+            return block;
+        }
+        bucket = zend_mm_page_bucket(heap, info, block);
     }
-    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, info, block);
     void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
-    return resized != NULL ? resized
+    return zend_mm_likely(resized != NULL) ? resized
         : resize(zend_mm_heap_of_thread(), block, size, copy_size, ZEND_MM_ENTRANCE_THREAD,
             allow_failure ? OR_NULL : OR_BAIL_OUT);
+}
+
+static inline void *erealloc_hot(void *block, size_t size, size_t copy_size, int allow_failure)
+{
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
+    return zend_mm_hot_keeps_slot(heap, bucket, size)
+        ? block : erealloc_slow(block, size, copy_size, allow_failure, bucket);
 }
 
 ZEND_MM_HOT_ENTRY void *_erealloc(void *block, size_t size, int allow_failure
     ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
     NOTE_PLACE(zend_mm_heap_of_thread());
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
-    void *resized = zend_mm_hot_realloc(heap, bucket, block, size, size);
-    return zend_mm_likely(resized != NULL)
-        ? resized : erealloc_slow(block, size, size, allow_failure);
+    return erealloc_hot(block, size, size, allow_failure);
 }
 
 void *_erealloc2(void *block, size_t size, size_t copy_size, int allow_failure
     ZEND_FILE_LINE_DC ZEND_FILE_LINE_ORIG_DC)
 {
     NOTE_PLACE(zend_mm_heap_of_thread());
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
-    void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
-    return zend_mm_likely(resized != NULL)
-        ? resized : erealloc_slow(block, size, copy_size, allow_failure);
+    return erealloc_hot(block, size, copy_size, allow_failure);
 }
 
 void *_safe_erealloc(void *block, size_t count, size_t size, size_t offset
@@ -247,7 +251,7 @@ static void *heap_alloc(zend_mm_heap *heap, size_t size, failure_mode mode)
 {
     void *slot = NULL;
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE && !heap->sees_calls)) {
-        slot = zend_mm_hot_pop(heap, zend_mm_bin_of(size));
+        slot = zend_mm_hot_pop(heap, zend_mm_hot_bucket_of_size(heap, size));
     }
     return zend_mm_likely(slot != NULL)
         ? slot : checked(heap, alloc_by(heap, size, ZEND_MM_ENTRANCE_HEAP), size, mode);

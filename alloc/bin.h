@@ -5,9 +5,13 @@
 #ifndef TSRMALLOC_BIN_H
 #define TSRMALLOC_BIN_H
 
+#include <stdalign.h>
+
+#include "alloc/checks.h"
 #include "alloc/segment.h"
 
-#define ZEND_MM_BUCKET_COUNT 32     /* the 30 bins, then KIND_RUN and KIND_NONE, which own no slot */
+#define ZEND_MM_BUCKET_COUNT 32     /* the 30 bins, then two that own no slot: 31 is MARK_NONE's */
+#define ZEND_MM_BUCKET_SIZE 32
 
 /* A free slot holds nothing but the encoded link to the next one. */
 typedef struct zend_mm_slot {
@@ -16,13 +20,15 @@ typedef struct zend_mm_slot {
 
 /* Owner only. */
 typedef struct zend_mm_bucket {
-    zend_mm_slot *first;    /* free slots, the one freed last first */
+    alignas(ZEND_MM_BUCKET_SIZE) zend_mm_slot *first;   /* free slots, the one freed last first */
     size_t used_count;      /* live slots */
     zend_mm_slot *second;   /* the slot behind `first`, or `first` when that is not known; not next
                              * to it, or compilers store both through a slow vector register */
     uint32_t magic;         /* const: see zend_mm_is_slot_start() */
-    uint32_t bound;         /* const: 0 for a kind without slots */
+    uint32_t bound;         /* const: 0 where there are no slots */
 } zend_mm_bucket;
+
+_Static_assert(sizeof(zend_mm_bucket) == ZEND_MM_BUCKET_SIZE, "see zend_mm_bucket_at()");
 
 /* The part of the newest run that was never handed out: [next, end). Owner only. */
 typedef struct zend_mm_carve {
@@ -38,13 +44,21 @@ typedef struct zend_mm_bin_info {
 
 extern ZEND_MM_HIDDEN const zend_mm_bin_info zend_mm_bin_infos[ZEND_MM_BIN_COUNT];
 
-/* The bin of each size up to ZEND_MM_MAX_SMALL_SIZE. A byte per size rather than per eight sizes:
- * the few sizes in use share few cache lines either way, and the hot path rounds nothing. */
-extern ZEND_MM_HIDDEN const uint8_t zend_mm_size_bins[ZEND_MM_MAX_SMALL_SIZE + 1];
+/* The bin of each size up to ZEND_MM_MAX_SMALL_SIZE, as a mark has it. A byte per size rather than
+ * per eight sizes: the few sizes in use share few cache lines either way, and the hot path rounds
+ * nothing. */
+extern ZEND_MM_HIDDEN const uint8_t zend_mm_size_marks[ZEND_MM_MAX_SMALL_SIZE + 1];
 
 static inline uint32_t zend_mm_bin_of(size_t size)
 {
-    return zend_mm_size_bins[size];
+    return zend_mm_mark_bin(zend_mm_size_marks[size]);
+}
+
+/* The bucket of a mark's BIN_MASK: an address that one instruction computes. */
+static inline zend_mm_bucket *zend_mm_bucket_at(zend_mm_bucket *buckets, size_t mark)
+{
+    size_t step = ZEND_MM_BUCKET_SIZE >> ZEND_MM_MARK_BIN_SHIFT;
+    return (zend_mm_bucket *)(void *)((char *)buckets + mark * step);
 }
 
 void zend_mm_buckets_init(zend_mm_bucket *buckets);
@@ -58,47 +72,57 @@ void zend_mm_buckets_init(zend_mm_bucket *buckets);
     ((uint32_t)(((uint64_t)ZEND_MM_BIN_MAGIC(slot_size) * (slot_size) - (UINT64_C(1) << 32)) \
                 * (slots)))
 
-/* Is `address` the start of a slot of the run whose page has `word`? */
-static inline bool zend_mm_is_slot_start(const zend_mm_bucket *bucket, uint32_t word,
+/* Is `address` the start of a slot of the run whose page has `mark`? */
+static inline bool zend_mm_is_slot_start(const zend_mm_bucket *bucket, uint32_t mark,
     const void *address)
 {
-    uint32_t offset = (word & ZEND_MM_WORD_OFFSET_MASK)
+    uint32_t offset = (mark & ZEND_MM_MARK_OFFSET_MASK)
         | (uint32_t)((uintptr_t)address & (ZEND_MM_PAGE_SIZE - 1));
     return offset * bucket->magic < bucket->bound;
 }
 
-/* ---- links: byte-swapped, so that a partial overwrite hits the bits that are checked, XOR key --- */
+/* ---- links: rotated, so that a partial overwrite hits the bits that are checked, XOR key ----
+ * (A build that does not check them has them plain.)
+ *
+ *   63        ADDRESS_BITS            3   0         rotated:  63                 20  17        0
+ *   +---------+-----------------------+---+                   +--------------------+---+--------+
+ *   | no address has these | place    |000|                   | place              |000| none   |
+ *   +---------+-----------------------+---+                   +--------------------+---+--------+
+ */
 
-#if UINTPTR_MAX > 0xffffffffu
-static inline uintptr_t zend_mm_link_swap(uintptr_t link)
+#define ZEND_MM_LINK_BITS (8 * sizeof(uintptr_t))
+#define ZEND_MM_LINK_ROTATION (ZEND_MM_LINK_BITS - ZEND_MM_ADDRESS_BITS)
+
+/* In rotated form: the address bits from ZEND_MM_ADDRESS_BITS on and the low three. */
+#define ZEND_MM_LINK_INVALID \
+    (ZEND_MM_CHECK_LINK ? ((uintptr_t)ZEND_MM_ALIGNMENT << ZEND_MM_LINK_ROTATION) - 1 : 0)
+
+static inline uintptr_t zend_mm_link_rotate(uintptr_t link, unsigned int bits)
 {
-    return (uintptr_t)__builtin_bswap64(link);
+    return link << bits | link >> ((ZEND_MM_LINK_BITS - bits) % ZEND_MM_LINK_BITS);
 }
-/* In swapped form: the address bits above ZEND_MM_ADDRESS_BITS and the low three. */
-# define ZEND_MM_LINK_INVALID \
-    zend_mm_link_swap(~(((uintptr_t)1 << ZEND_MM_ADDRESS_BITS) - 1) | (ZEND_MM_ALIGNMENT - 1))
-#else
-static inline uintptr_t zend_mm_link_swap(uintptr_t link)
-{
-    return (uintptr_t)__builtin_bswap32(link);
-}
-# define ZEND_MM_LINK_INVALID zend_mm_link_swap(ZEND_MM_ALIGNMENT - 1)
-#endif
 
 static inline uintptr_t zend_mm_link_encode(const zend_mm_slot *next, uintptr_t key)
 {
-    return zend_mm_link_swap((uintptr_t)next) ^ key;
+    if (!ZEND_MM_CHECK_LINK) {
+        return (uintptr_t)next;
+    }
+    return zend_mm_link_rotate((uintptr_t)next, ZEND_MM_LINK_ROTATION) ^ key;
 }
 
-/* The link with the key taken off, still swapped: valid if no bit of ZEND_MM_LINK_INVALID is set. */
+/* The link with the key taken off, still rotated: valid if no bit of ZEND_MM_LINK_INVALID is set. */
 static inline uintptr_t zend_mm_link_open(const zend_mm_slot *slot, uintptr_t key)
 {
-    return slot->link ^ key;
+    return ZEND_MM_CHECK_LINK ? slot->link ^ key : slot->link;
 }
 
 static inline zend_mm_slot *zend_mm_link_next(uintptr_t opened)
 {
-    return (zend_mm_slot *)zend_mm_link_swap(opened);
+    if (!ZEND_MM_CHECK_LINK) {
+        return (zend_mm_slot *)opened;
+    }
+    return (zend_mm_slot *)zend_mm_link_rotate(opened,
+        (ZEND_MM_LINK_BITS - ZEND_MM_LINK_ROTATION) % ZEND_MM_LINK_BITS);
 }
 
 #endif

@@ -139,11 +139,11 @@ static void push_slot(zend_mm_heap *heap, uint32_t bin, void *block)
     bucket->used_count--;
 }
 
-static void free_small(zend_mm_heap *heap, uint32_t word, void *block)
+static void free_small(zend_mm_heap *heap, uint32_t mark, void *block)
 {
-    uint32_t bin = word & ZEND_MM_WORD_BIN_MASK;
+    uint32_t bin = zend_mm_mark_bin(mark);
     const zend_mm_bucket *bucket = &heap->free_buckets[bin];
-    if (!zend_mm_is_slot_start(bucket, word, block)) {
+    if (!zend_mm_is_slot_start(bucket, mark, block)) {
         zend_mm_panic("free of an address inside a block", block, (int)bin);
     }
     if (ZEND_MM_CHECK_DOUBLE_FREE && (block == bucket->first || block == bucket->second)) {
@@ -176,9 +176,9 @@ static void free_in_segment(zend_mm_heap *heap, void *block)
         zend_mm_heap_free_pages(heap, block, count);
         return;
     }
-    uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
-    if ((word & ZEND_MM_WORD_BIN_MASK) < ZEND_MM_BIN_COUNT) {
-        free_small(heap, word, block);
+    uint32_t mark = *zend_mm_mark_of(block);
+    if (zend_mm_mark_bin(mark) < ZEND_MM_BIN_COUNT) {
+        free_small(heap, mark, block);
     } else {
         panic_no_block(info, block);
     }

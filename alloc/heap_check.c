@@ -28,13 +28,18 @@ static bool fail(const char **what, const char *invariant)
     return false;
 }
 
+static uint32_t mark_at(const zend_mm_segment_info *info, uint32_t page)
+{
+    return *zend_mm_mark_of(zend_mm_page_address(info->segment, page));
+}
+
 static bool check_small_run(const zend_mm_segment_info *info, uint32_t first, uint32_t bin,
     const char **what)
 {
     for (uint32_t number = 0; number < zend_mm_bin_infos[bin].page_count; number++) {
         uint32_t page = first + number;
-        if (info->segment->map[page] != (bin | number << ZEND_MM_PAGE_SHIFT)) {
-            return fail(what, "segment I3: a page of a small run has another word");
+        if (mark_at(info, page) != (bin << ZEND_MM_MARK_BIN_SHIFT | number << ZEND_MM_PAGE_SHIFT)) {
+            return fail(what, "segment I3: a page of a small run has another mark");
         }
         if (zend_mm_page_is_set(&info->free_pages, page)
                 || zend_mm_page_is_set(&info->starts, page)
@@ -62,13 +67,13 @@ static bool check_free_run(const zend_mm_segment_info *info, uint32_t first, uin
     return true;
 }
 
-/* A run of pages that carry KIND_NONE, for it is large or free. */
-static bool check_words(const zend_mm_segment_info *info, uint32_t first, uint32_t length,
+/* A run of pages that are marked NONE, for it is large or free. */
+static bool check_marks(const zend_mm_segment_info *info, uint32_t first, uint32_t length,
     const char **what)
 {
     for (uint32_t page = first; page < first + length; page++) {
-        if (info->segment->map[page] != ZEND_MM_WORD_KIND_NONE) {
-            return fail(what, "segment I3: a page of no small run has a word");
+        if (mark_at(info, page) != ZEND_MM_MARK_NONE) {
+            return fail(what, "segment I3: a page of no small run has a bin's mark");
         }
     }
     return true;
@@ -83,7 +88,7 @@ static bool check_run(const zend_mm_segment_info *info, uint32_t first, totals *
     if (free_length != 0) {
         *length = free_length;
         sum->free_pages += free_length;
-        return check_words(info, first, free_length, what)
+        return check_marks(info, first, free_length, what)
             && check_free_run(info, first, free_length, sum, what);
     }
     if (large_length != 0) {
@@ -93,9 +98,9 @@ static bool check_run(const zend_mm_segment_info *info, uint32_t first, totals *
             return fail(what, "segment I2: a large run has no end");
         }
         sum->large_size += (size_t)large_length << ZEND_MM_PAGE_SHIFT;
-        return check_words(info, first, large_length, what);
+        return check_marks(info, first, large_length, what);
     }
-    uint32_t bin = info->segment->map[first] & ZEND_MM_WORD_BIN_MASK;
+    uint32_t bin = zend_mm_mark_bin(mark_at(info, first));
     if (bin >= ZEND_MM_BIN_COUNT) {
         return fail(what, "segment I2: a page is in no run and not free");
     }
@@ -219,9 +224,9 @@ static bool check_bin(const zend_mm_heap *heap, uint32_t bin, size_t run_slots, 
         if (zend_mm_owner_of(slot) != heap->index) {
             return fail(what, "bin: a free slot lies outside the heap");
         }
-        uint32_t word = zend_mm_segment_of(slot)->map[zend_mm_page_of(slot)];
-        if ((word & ZEND_MM_WORD_BIN_MASK) != bin
-                || !zend_mm_is_slot_start(&heap->free_buckets[bin], word, slot)) {
+        uint32_t mark = *zend_mm_mark_of(slot);
+        if (zend_mm_mark_bin(mark) != bin
+                || !zend_mm_is_slot_start(&heap->free_buckets[bin], mark, slot)) {
             return fail(what, "bin: a free slot is in a run of another bin");
         }
         uintptr_t opened = zend_mm_link_open(slot, heap->link_key);

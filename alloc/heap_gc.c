@@ -1,5 +1,5 @@
 /* heap_gc: free slots become free pages again, where all slots of a run are free.
- * Owns        the scratch count in the first word of each small run, 0 outside a gc.
+ * Owns        the scratch counts in the segments' headers.
  * Thread      the heap's owner.
  * Invariants  the order of the free slots that stay is kept.
  * Failure     none; a damaged list ends the process.
@@ -7,25 +7,33 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include "alloc/heap.h"
 #include "alloc/panic.h"
 
-static uint32_t *run_word(const void *slot)
+/* How many slots are free in the run that a slot is in. */
+static uint16_t *free_count(const void *slot)
 {
-    zend_mm_segment *segment = zend_mm_segment_of(slot);
-    uint32_t page = zend_mm_page_of(slot);
-    uint32_t number = (segment->map[page] & ZEND_MM_WORD_OFFSET_MASK) >> ZEND_MM_PAGE_SHIFT;
-    return &segment->map[page - number];
-}
-
-static uint32_t free_count(uint32_t word)
-{
-    return word >> ZEND_MM_WORD_COUNT_SHIFT;
+    uint32_t number = (*zend_mm_mark_of(slot) & ZEND_MM_MARK_OFFSET_MASK) >> ZEND_MM_PAGE_SHIFT;
+    zend_mm_segment_rest *rest = zend_mm_segment_rest_of(zend_mm_segment_of(slot));
+    return &rest->free_counts[zend_mm_page_of(slot) - number];
 }
 
 static bool is_whole_run_free(const void *slot, uint32_t bin)
 {
-    return free_count(*run_word(slot)) == zend_mm_bin_infos[bin].slot_count;
+    return *free_count(slot) == zend_mm_bin_infos[bin].slot_count;
+}
+
+static void clear_counts(zend_mm_heap *heap)
+{
+    for (uint32_t number = 0; number < heap->free_runs.table.end; number++) {
+        zend_mm_segment *segment = heap->free_runs.table.infos[number].segment;
+        if (segment != NULL) {
+            zend_mm_segment_rest *rest = zend_mm_segment_rest_of(segment);
+            memset(rest->free_counts, 0, sizeof rest->free_counts);
+        }
+    }
 }
 
 static zend_mm_slot *next_slot(const zend_mm_heap *heap, zend_mm_slot *slot, uint32_t bin)
@@ -37,7 +45,7 @@ static zend_mm_slot *next_slot(const zend_mm_heap *heap, zend_mm_slot *slot, uin
     return zend_mm_link_next(opened);
 }
 
-/* Count a bin's free slots, run by run, in the runs' first words. */
+/* Count a bin's free slots, run by run. */
 static void count_free_slots(zend_mm_heap *heap, uint32_t bin)
 {
     for (zend_mm_slot *slot = heap->free_buckets[bin].first; slot != NULL;
@@ -45,12 +53,12 @@ static void count_free_slots(zend_mm_heap *heap, uint32_t bin)
         if (zend_mm_owner_of(slot) != heap->index) {
             zend_mm_panic("a free slot was overwritten", slot, (int)bin);
         }
-        *run_word(slot) += 1u << ZEND_MM_WORD_COUNT_SHIFT;
+        ++*free_count(slot);
     }
     const zend_mm_carve *carve = &heap->carve[bin];
     if (carve->next != carve->end) {
         uint32_t left = (uint32_t)(carve->end - carve->next) / zend_mm_bin_infos[bin].slot_size;
-        *run_word(carve->next) += left << ZEND_MM_WORD_COUNT_SHIFT;
+        *free_count(carve->next) = (uint16_t)(*free_count(carve->next) + left);
     }
 }
 
@@ -83,20 +91,16 @@ static void unlink_free_runs(zend_mm_heap *heap, uint32_t bin)
     }
 }
 
-/* Free the runs that are counted full, and clear the counts of the others. Returns pages freed. */
+/* Free the runs whose slots are all free. Returns pages freed. */
 static size_t free_runs_of(zend_mm_heap *heap, zend_mm_segment *segment)
 {
     size_t freed = 0;
     for (uint32_t page = ZEND_MM_FIRST_PAGE; page < ZEND_MM_PAGE_COUNT; page++) {
-        uint32_t word = segment->map[page];
-        uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-        if (kind >= ZEND_MM_BIN_COUNT || (word & ZEND_MM_WORD_OFFSET_MASK) != 0) {
-            continue;
-        }
-        const zend_mm_bin_info *info = &zend_mm_bin_infos[kind];
-        segment->map[page] = kind;
-        if (free_count(word) == info->slot_count) {
-            void *run = zend_mm_page_address(segment, page);
+        void *run = zend_mm_page_address(segment, page);
+        uint32_t mark = *zend_mm_mark_of(run), bin = zend_mm_mark_bin(mark);
+        if (bin < ZEND_MM_BIN_COUNT && zend_mm_mark_is_first(mark)
+                && is_whole_run_free(run, bin)) {
+            const zend_mm_bin_info *info = &zend_mm_bin_infos[bin];
             (void)zend_mm_run_free(&heap->free_runs, run, info->page_count);
             heap->runs_size -= (size_t)info->page_count * ZEND_MM_PAGE_SIZE;
             freed += info->page_count;
@@ -107,6 +111,7 @@ static size_t free_runs_of(zend_mm_heap *heap, zend_mm_segment *segment)
 
 size_t zend_mm_heap_gc(zend_mm_heap *heap)
 {
+    clear_counts(heap);
     for (uint32_t bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
         count_free_slots(heap, bin);
     }

@@ -96,7 +96,7 @@ static void *obtain_unit(zend_mm_heap *heap)
         zend_mm_pool_count(heap->pool, 1);
         if (heap->segment_count >= LARGE_HEAP_COUNT) {
             zend_mm_os_advise_huge_pages(unit, ZEND_MM_SEGMENT_SIZE);
-            ((zend_mm_segment *)unit)->has_huge_pages = true;
+            zend_mm_segment_rest_of(unit)->has_huge_pages = true;
         }
     }
     return unit;
@@ -243,10 +243,10 @@ void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap)
     unsigned int left = COLLAPSE_MAX;
     for (uint32_t number = 0; number < heap->free_runs.table.end && left > 0; number++) {
         zend_mm_segment *segment = info_at(heap, number)->segment;
-        if (segment != NULL && !segment->has_huge_pages
+        if (segment != NULL && !zend_mm_segment_rest_of(segment)->has_huge_pages
                 && zend_mm_os_resident_size(segment, ZEND_MM_SEGMENT_SIZE) >= COLLAPSE_SIZE) {
             zend_mm_os_collapse_huge_pages(segment, ZEND_MM_SEGMENT_SIZE);
-            segment->has_huge_pages = true;
+            zend_mm_segment_rest_of(segment)->has_huge_pages = true;
             left--;
         }
     }

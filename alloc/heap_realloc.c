@@ -25,10 +25,10 @@ static live_block look_up(const zend_mm_heap *heap, const void *block)
         zend_mm_panic("not a block of this thread's heap", block, ZEND_MM_NO_BIN);
     }
     uint32_t page = zend_mm_page_of(block);
-    uint32_t word = zend_mm_segment_of(block)->map[page];
-    uint32_t bin = word & ZEND_MM_WORD_BIN_MASK;
+    uint32_t mark = *zend_mm_mark_of(block);
+    uint32_t bin = zend_mm_mark_bin(mark);
     if (bin < ZEND_MM_BIN_COUNT) {
-        if (!zend_mm_is_slot_start(&heap->free_buckets[bin], word, block)) {
+        if (!zend_mm_is_slot_start(&heap->free_buckets[bin], mark, block)) {
             zend_mm_panic("an address inside a block", block, (int)bin);
         }
         return (live_block){ bin, 0 };
@@ -71,10 +71,10 @@ size_t zend_mm_heap_find_size(const zend_mm_heap *heap, const void *block)
         return 0;
     }
     uint32_t page = zend_mm_page_of(block);
-    uint32_t word = zend_mm_segment_of(block)->map[page];
-    uint32_t bin = word & ZEND_MM_WORD_BIN_MASK;
+    uint32_t mark = *zend_mm_mark_of(block);
+    uint32_t bin = zend_mm_mark_bin(mark);
     if (bin < ZEND_MM_BIN_COUNT) {
-        return zend_mm_is_slot_start(&heap->free_buckets[bin], word, block)
+        return zend_mm_is_slot_start(&heap->free_buckets[bin], mark, block)
             ? zend_mm_bin_infos[bin].slot_size : 0;
     }
     bool is_page_start = ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) == 0;

@@ -97,13 +97,13 @@ void zend_memory_reset_peak_usage(void)
     }
 }
 
-static void count_runs(const zend_mm_segment *segment, zend_mm_heap_statistics *statistics)
+static void count_runs(zend_mm_segment *segment, zend_mm_heap_statistics *statistics)
 {
     for (uint32_t page = ZEND_MM_FIRST_PAGE; page < ZEND_MM_PAGE_COUNT; page++) {
-        uint32_t word = segment->map[page];
-        uint32_t kind = word & ZEND_MM_WORD_BIN_MASK;
-        if (kind < ZEND_MM_BIN_COUNT && (word & ZEND_MM_WORD_OFFSET_MASK) == 0) {
-            statistics->bins[kind].run_count++;
+        uint32_t mark = *zend_mm_mark_of(zend_mm_page_address(segment, page));
+        uint32_t bin = zend_mm_mark_bin(mark);
+        if (bin < ZEND_MM_BIN_COUNT && zend_mm_mark_is_first(mark)) {
+            statistics->bins[bin].run_count++;
         }
     }
 }

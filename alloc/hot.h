@@ -16,17 +16,16 @@
 
 #define ZEND_MM_HOT static inline __attribute__((always_inline))
 
-/* Pop the slot that was freed last in `bin`. NULL when there is none, or when its link is damaged:
+/* Pop the slot that was freed last in a bucket. NULL when there is none, or when its link is damaged:
  * the slow sibling tells the two apart. */
-ZEND_MM_HOT void *zend_mm_hot_pop(zend_mm_heap *heap, size_t bin)
+ZEND_MM_HOT void *zend_mm_hot_pop(const zend_mm_heap *heap, zend_mm_bucket *bucket)
 {
-    zend_mm_bucket *bucket = &heap->free_buckets[bin];
     zend_mm_slot *slot = bucket->first;
     if (!zend_mm_likely(slot != NULL)) {
         return NULL;
     }
     uintptr_t opened = zend_mm_link_open(slot, heap->link_key);
-    if (ZEND_MM_CHECK_LINK && !zend_mm_likely((opened & ZEND_MM_LINK_INVALID) == 0)) {
+    if (!zend_mm_likely((opened & ZEND_MM_LINK_INVALID) == 0)) {
         return NULL;
     }
     zend_mm_slot *next = zend_mm_link_next(opened);
@@ -40,8 +39,8 @@ ZEND_MM_HOT void *zend_mm_hot_pop(zend_mm_heap *heap, size_t bin)
     return slot;
 }
 
-/* Push a slot of `bin`. false: it is one of the two freed last, a double free. */
-ZEND_MM_HOT bool zend_mm_hot_push(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block)
+/* Push a slot of the bucket. false: it is one of the two freed last, a double free. */
+ZEND_MM_HOT bool zend_mm_hot_push(const zend_mm_heap *heap, zend_mm_bucket *bucket, void *block)
 {
     zend_mm_slot *first = bucket->first;
     zend_mm_slot *slot = block;
@@ -58,6 +57,16 @@ ZEND_MM_HOT bool zend_mm_hot_push(zend_mm_heap *heap, zend_mm_bucket *bucket, vo
     return true;
 }
 
+ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket_of_size(zend_mm_heap *heap, size_t size)
+{
+    return zend_mm_bucket_at(heap->free_buckets, zend_mm_size_marks[size]);
+}
+
+ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket_of_mark(zend_mm_heap *heap, uint32_t mark)
+{
+    return zend_mm_bucket_at(heap->free_buckets, (uint8_t)mark);
+}
+
 /* The bucket of a small block of this heap; NULL for anything else. */
 ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket(zend_mm_heap *heap, const void *block)
 {
@@ -68,10 +77,10 @@ ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket(zend_mm_heap *heap, const void *b
     if (!zend_mm_likely(((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) != 0)) {
         return NULL;
     }
-    uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
-    zend_mm_bucket *bucket = &heap->free_buckets[word & ZEND_MM_WORD_BIN_MASK];
+    uint32_t mark = *zend_mm_mark_of(block);
+    zend_mm_bucket *bucket = zend_mm_hot_bucket_of_mark(heap, mark);
     /* The bound of a page that belongs to no bin is 0: it is no slot's start either. */
-    bool is_slot = ZEND_MM_CHECK_SLOT_START ? zend_mm_is_slot_start(bucket, word, block)
+    bool is_slot = ZEND_MM_CHECK_SLOT_START ? zend_mm_is_slot_start(bucket, mark, block)
                                             : bucket->bound != 0;
     return zend_mm_likely(is_slot) ? bucket : NULL;
 }
@@ -83,6 +92,13 @@ ZEND_MM_HOT bool zend_mm_hot_free(zend_mm_heap *heap, void *block)
     return zend_mm_likely(bucket != NULL) && zend_mm_hot_push(heap, bucket, block);
 }
 
+/* Is a block of `bucket` as good for `size` bytes as any? (NULL: the block is no small one.) */
+ZEND_MM_HOT bool zend_mm_hot_keeps_slot(zend_mm_heap *heap, const zend_mm_bucket *bucket, size_t size)
+{
+    return bucket != NULL && zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)
+        && zend_mm_hot_bucket_of_size(heap, size) == bucket;
+}
+
 /* Resize a small block of `bucket` within its bin, or by moving it to a slot of another. NULL: neither
  * (or bucket is NULL); nothing has changed. */
 ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block,
@@ -91,14 +107,13 @@ ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, zend_mm_bucket *bucket
     if (!zend_mm_likely(bucket != NULL && size <= ZEND_MM_MAX_SMALL_SIZE)) {
         return NULL;
     }
-    uint32_t bin = zend_mm_bin_of(size);
-    zend_mm_bucket *new_bucket = &heap->free_buckets[bin];
+    zend_mm_bucket *new_bucket = zend_mm_hot_bucket_of_size(heap, size);
     if (new_bucket == bucket) {
         return block;
     }
-    void *moved = zend_mm_hot_pop(heap, bin);
+    void *moved = zend_mm_hot_pop(heap, new_bucket);
     if (!zend_mm_likely(moved != NULL)) {
-        moved = zend_mm_heap_carve(heap, bin);
+        moved = zend_mm_heap_carve(heap, zend_mm_bin_of(size));
         if (!zend_mm_likely(moved != NULL)) {
             return NULL;
         }
@@ -132,9 +147,9 @@ static inline zend_mm_bucket *zend_mm_page_bucket(zend_mm_heap *heap,
     if (info == NULL || zend_mm_page_is_set(&info->starts, page)) {
         return NULL;
     }
-    uint32_t word = zend_mm_segment_of(block)->map[page];
-    zend_mm_bucket *bucket = &heap->free_buckets[word & ZEND_MM_WORD_BIN_MASK];
-    return zend_mm_is_slot_start(bucket, word, block) ? bucket : NULL;
+    uint32_t mark = *zend_mm_mark_of(block);
+    zend_mm_bucket *bucket = zend_mm_hot_bucket_of_mark(heap, mark);
+    return zend_mm_is_slot_start(bucket, mark, block) ? bucket : NULL;
 }
 
 /* Is it a large block that has as many pages as `size` bytes need? */

@@ -131,12 +131,19 @@ void zend_mm_free_runs_clear(zend_mm_free_runs *free_runs)
     zend_mm_segment_table_clear(&free_runs->table);
 }
 
+/* Pages from `first` on that belong to no small run. */
+static void clear_marks(const void *first, uint32_t count)
+{
+    uint16_t *marks = zend_mm_mark_of(first);
+    for (uint32_t page = 0; page < count; page++) {
+        marks[page] = ZEND_MM_MARK_NONE;
+    }
+}
+
 void zend_mm_segment_init(zend_mm_segment *segment, uint32_t number, zend_mm_free_runs *free_runs)
 {
     zend_mm_set_number(segment, number);
-    for (uint32_t page = 0; page < ZEND_MM_PAGE_COUNT; page++) {
-        segment->map[page] = ZEND_MM_WORD_KIND_NONE;
-    }
+    clear_marks(segment, ZEND_MM_PAGE_COUNT);
     zend_mm_segment_info *info = &free_runs->table.infos[number];
     *info = (zend_mm_segment_info){ .segment = segment,
         .free_page_count = ZEND_MM_USABLE_PAGE_COUNT };
@@ -260,17 +267,16 @@ void *zend_mm_run_alloc(zend_mm_free_runs *free_runs, uint32_t length)
 
 void zend_mm_run_mark_small(zend_mm_free_runs *free_runs, void *run, uint32_t bin, uint32_t length)
 {
-    zend_mm_segment *segment = zend_mm_segment_of(run);
-    uint32_t first = zend_mm_page_of(run);
-    mark_large(zend_mm_segment_info_of(free_runs, run), first, length);
+    uint16_t *marks = zend_mm_mark_of(run);
+    mark_large(zend_mm_segment_info_of(free_runs, run), zend_mm_page_of(run), length);
     for (uint32_t page = 0; page < length; page++) {
-        segment->map[first + page] = bin | page << ZEND_MM_PAGE_SHIFT;
+        marks[page] = (uint16_t)(bin << ZEND_MM_MARK_BIN_SHIFT | page << ZEND_MM_PAGE_SHIFT);
     }
 }
 
 /* ---- free ---- */
 
-/* Pages in no run any more, their marks and words gone: join both neighbours. */
+/* Pages in no run any more, their marks and bits gone: join both neighbours. */
 static inline bool free_pages(zend_mm_free_runs *free_runs, uint32_t number, uint32_t first,
     uint32_t length)
 {
@@ -297,9 +303,7 @@ bool zend_mm_run_free(zend_mm_free_runs *free_runs, void *run, uint32_t length)
     if (zend_mm_page_is_set(&info->starts, first)) {
         mark_large(info, first, length);
     } else {
-        for (uint32_t page = first; page < first + length; page++) {
-            info->segment->map[page] = ZEND_MM_WORD_KIND_NONE;
-        }
+        clear_marks(run, length);
     }
     return free_pages(free_runs, number, first, length);
 }

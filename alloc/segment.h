@@ -6,12 +6,15 @@
  *   | header | bin run | large run | free run         | bin run | rest (being carved)    |
  *   +--------+---------+-----------+------------------+---------+------------------------+
  *
- * The page map has one word per page:
- *   bits 0-4    the bin of a small run, on every page of it; KIND_NONE on all other pages
+ * The page map has 16 bits per page, its mark:
+ *   bits 3-7    the bin of a small run, on every page of it; 31 on all other pages
  *   bits 12-14  this page's number inside the run
- *   bits 16-31  first page of a run: scratch of the gc
  * So an address inside a small run is told from its start. Where large runs start and how long they are,
  * the table knows: it is dense, and a heap of many large blocks never touches its segments' headers.
+ *
+ * The marks are a quarter of the header, and which one depends on the segment's address: neighbouring
+ * segments use different quarters, or all headers would share a quarter of the first cache's sets. The
+ * place is bits 12-22 of the address, so this costs no instruction.
  */
 #ifndef TSRMALLOC_SEGMENT_H
 #define TSRMALLOC_SEGMENT_H
@@ -22,24 +25,30 @@
 #define ZEND_MM_PAGE_SHIFT 12
 #define ZEND_MM_SEGMENT_MASK (ZEND_MM_SEGMENT_SIZE - 1)
 
-#define ZEND_MM_WORD_BIN_MASK 31u
-#define ZEND_MM_WORD_KIND_NONE 31u
-#define ZEND_MM_WORD_OFFSET_MASK 0x7000u
-#define ZEND_MM_WORD_COUNT_SHIFT 16
+#define ZEND_MM_MARK_BIN_SHIFT 3
+#define ZEND_MM_MARK_BIN_MASK 0xf8u
+#define ZEND_MM_MARK_OFFSET_MASK 0x7000u
+#define ZEND_MM_MARK_NONE ((uint16_t)0xf8)
 
 #define ZEND_MM_REST_MAX 16
 
 typedef struct zend_mm_segment {
-    bool has_huge_pages;        /* known to be; survives the pool, zero in a fresh mapping */
-    alignas(64) uint32_t map[ZEND_MM_PAGE_COUNT];
+    uint16_t header[ZEND_MM_PAGE_SIZE / sizeof(uint16_t)];
 } zend_mm_segment;
+
+/* What is in the half of the header that holds no mark. */
+typedef struct zend_mm_segment_rest {
+    uint16_t free_counts[ZEND_MM_PAGE_COUNT];   /* of the run that begins there: scratch of the gc */
+    bool has_huge_pages;        /* known to be; survives the pool, zero in a fresh mapping */
+} zend_mm_segment_rest;
 
 #define ZEND_MM_FIRST_PAGE 1u
 #define ZEND_MM_USABLE_PAGE_COUNT (ZEND_MM_PAGE_COUNT - ZEND_MM_FIRST_PAGE)
 #define ZEND_MM_MAX_LARGE_SIZE ((size_t)ZEND_MM_USABLE_PAGE_COUNT << ZEND_MM_PAGE_SHIFT)
 
-_Static_assert(sizeof(zend_mm_segment) <= ZEND_MM_FIRST_PAGE * ZEND_MM_PAGE_SIZE,
-    "the header fits into the pages before the first usable one");
+_Static_assert(sizeof(zend_mm_segment) == ZEND_MM_FIRST_PAGE * ZEND_MM_PAGE_SIZE,
+    "the header is the pages before the first usable one");
+_Static_assert(sizeof(zend_mm_segment_rest) <= ZEND_MM_PAGE_SIZE / 2, "the rest fits into a half");
 
 /* A free run: where it begins, and its length in pages. */
 typedef struct zend_mm_run {
@@ -70,6 +79,32 @@ static inline uint32_t zend_mm_page_of(const void *address)
 static inline void *zend_mm_page_address(zend_mm_segment *segment, uint32_t page)
 {
     return (char *)segment + ((size_t)page << ZEND_MM_PAGE_SHIFT);
+}
+
+/* The mark of the page that an address is in. */
+static inline uint16_t *zend_mm_mark_of(const void *address)
+{
+    size_t place = ((uintptr_t)address >> ZEND_MM_PAGE_SHIFT)
+        & (ZEND_MM_PAGE_SIZE / sizeof(uint16_t) - 1);
+    return &zend_mm_segment_of(address)->header[place];
+}
+
+static inline uint32_t zend_mm_mark_bin(uint32_t mark)
+{
+    return (mark & ZEND_MM_MARK_BIN_MASK) >> ZEND_MM_MARK_BIN_SHIFT;
+}
+
+/* Is the page the first of its run? */
+static inline bool zend_mm_mark_is_first(uint32_t mark)
+{
+    return (mark & ZEND_MM_MARK_OFFSET_MASK) == 0;
+}
+
+static inline zend_mm_segment_rest *zend_mm_segment_rest_of(zend_mm_segment *segment)
+{
+    size_t half = ZEND_MM_PAGE_SIZE / sizeof(uint16_t) / 2;
+    size_t place = (((uintptr_t)segment >> ZEND_MM_PAGE_SHIFT) & half) ^ half;
+    return (zend_mm_segment_rest *)(void *)&segment->header[place];
 }
 
 /* The info of the segment that an address of this heap is in. */

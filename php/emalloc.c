@@ -59,16 +59,17 @@ static NOINLINE void *emalloc_small_slow(size_t size)
     return zend_mm_likely(slot != NULL) ? slot : emalloc_slow(size);
 }
 
-static inline void *emalloc_bin(size_t bin, size_t size)
+static inline void *emalloc_small(size_t size, size_t mark)
 {
-    void *slot = zend_mm_hot_pop(zend_mm_hot_heap, bin);
+    zend_mm_heap *heap = zend_mm_hot_heap;
+    void *slot = zend_mm_hot_pop(heap, zend_mm_bucket_at(heap->free_buckets, mark));
     return zend_mm_likely(slot != NULL) ? slot : emalloc_small_slow(size);
 }
 
 ZEND_MM_HOT_ENTRY void *php_emalloc(size_t size)
 {
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
-        return emalloc_bin(zend_mm_bin_of(size), size);
+        return emalloc_small(size, zend_mm_size_marks[size]);
     }
     return emalloc_slow(size);
 }
@@ -76,7 +77,7 @@ ZEND_MM_HOT_ENTRY void *php_emalloc(size_t size)
 #define EMALLOC_BIN(index, slot_size, slots, pages) \
     void *php_emalloc_##slot_size(void) \
     { \
-        return emalloc_bin(index, slot_size); \
+        return emalloc_small(slot_size, (index) << ZEND_MM_MARK_BIN_SHIFT); \
     }
 ZEND_MM_BINS(EMALLOC_BIN)
 #undef EMALLOC_BIN
@@ -161,16 +162,20 @@ void php_efree_huge(void *block, size_t size)
 
 /* ---- resizing ---- */
 
-static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size)
+/* A block of `bucket` that another bin's slot is for; NULL: it is no small block, or begins a page. */
+static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
+    zend_mm_bucket *bucket)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
-    const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
-    if (zend_mm_page_keeps_length(info, block, size)) {
-        return block;
+    if (bucket == NULL) {
+        const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
+        if (zend_mm_page_keeps_length(info, block, size)) {
+            return block;
+        }
+        bucket = zend_mm_page_bucket(heap, info, block);
     }
-    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, info, block);
     void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
-    if (resized != NULL) {
+    if (zend_mm_likely(resized != NULL)) {
         return resized;
     }
     php_attempt attempt = { .heap = zend_mm_heap_of_thread(), .block = block, .size = size,
@@ -178,20 +183,17 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size)
     return try_or_fail(&attempt);
 }
 
-void *php_erealloc2(void *block, size_t size, size_t copy_size)
+ZEND_MM_HOT_ENTRY void *php_erealloc2(void *block, size_t size, size_t copy_size)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
-    void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
-    return zend_mm_likely(resized != NULL) ? resized : erealloc_slow(block, size, copy_size);
+    return zend_mm_hot_keeps_slot(heap, bucket, size)
+        ? block : erealloc_slow(block, size, copy_size, bucket);
 }
 
 ZEND_MM_HOT_ENTRY void *php_erealloc(void *block, size_t size)
 {
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
-    void *resized = zend_mm_hot_realloc(heap, bucket, block, size, size);
-    return zend_mm_likely(resized != NULL) ? resized : erealloc_slow(block, size, size);
+    return php_erealloc2(block, size, size);
 }
 
 void *php_safe_erealloc(void *block, size_t count, size_t size, size_t offset)
@@ -206,7 +208,7 @@ void *php_mm_alloc(zend_mm_heap *heap, size_t size)
 {
     void *slot = NULL;
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE && !heap->sees_calls)) {
-        slot = zend_mm_hot_pop(heap, zend_mm_bin_of(size));
+        slot = zend_mm_hot_pop(heap, zend_mm_hot_bucket_of_size(heap, size));
     }
     if (zend_mm_likely(slot != NULL)) {
         return slot;

@@ -60,7 +60,7 @@ static void check_flip(damage *plan, unsigned int byte, unsigned char flip)
         (int)zend_mm_bin_of(plan->size));
 }
 
-/* Byte 0 holds address bits 56-63, byte 1 bits 48-55, byte 7 bits 0-7. */
+/* The lowest bits of a link are those above the address space, and behind them those of the alignment. */
 static void test_flips(void)
 {
     damage plan = new_damage(unknown(100));
@@ -72,12 +72,12 @@ static void test_flips(void)
         check_flip(&plan, bit / 8, (unsigned char)(1u << bit % 8));
     }
     CHECK_CASE("each flipped bit above the address space is caught");
-    for (unsigned int bit = ZEND_MM_ADDRESS_BITS; bit < 64; bit++) {
-        check_flip(&plan, 7 - bit / 8, (unsigned char)(1u << bit % 8));
+    for (unsigned int bit = 0; bit < ZEND_MM_LINK_ROTATION; bit++) {
+        check_flip(&plan, bit / 8, (unsigned char)(1u << bit % 8));
     }
     CHECK_CASE("each flipped bit of the alignment is caught");
-    for (unsigned int bit = 0; bit < 3; bit++) {
-        check_flip(&plan, 7, (unsigned char)(1u << bit));
+    for (unsigned int bit = ZEND_MM_LINK_ROTATION; bit < ZEND_MM_LINK_ROTATION + 3; bit++) {
+        check_flip(&plan, bit / 8, (unsigned char)(1u << bit % 8));
     }
     CHECK_CASE("every other value of the first byte is caught");
     for (unsigned int flip = 1; flip < 256; flip += 2) {
@@ -94,7 +94,7 @@ static void test_bins(void)
     for (int bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
         damage plan = new_damage(unknown(zend_mm_bin_infos[bin].slot_size));
         check_flip(&plan, 0, 0xff);
-        check_flip(&plan, 7, 0x07);
+        check_flip(&plan, 1, 0x80);
     }
 }
 
@@ -180,7 +180,7 @@ static void test_last_slot(void)
     damage plan = { .size = unknown(100), .use = pop };
     plan.slot = free_both(NULL, emalloc(plan.size), plan.size);
     check_flip(&plan, 0, 0x80);
-    check_flip(&plan, 7, 0x01);
+    check_flip(&plan, 1, 0x01);
 }
 
 /* The usual accident: a string that is written over the end of its block. */

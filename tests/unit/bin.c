@@ -74,9 +74,9 @@ static const void *address_at(uint32_t offset)
     return (const void *)(uintptr_t)(UINT64_C(0x7f0000000000) + offset);
 }
 
-static uint32_t word_at(uint32_t bin, uint32_t offset)
+static uint32_t mark_at(uint32_t bin, uint32_t offset)
 {
-    return bin | (offset & ZEND_MM_WORD_OFFSET_MASK);
+    return bin << ZEND_MM_MARK_BIN_SHIFT | (offset & ZEND_MM_MARK_OFFSET_MASK);
 }
 
 Test(bin, of_every_offset_of_every_run_exactly_the_slot_starts_are_accepted)
@@ -89,7 +89,7 @@ Test(bin, of_every_offset_of_every_run_exactly_the_slot_starts_are_accepted)
         for (uint32_t offset = 0; offset < end; offset++) {
             bool is_start = offset % info->slot_size == 0
                 && offset / info->slot_size < info->slot_count;
-            cr_assert_eq(zend_mm_is_slot_start(&buckets[bin], word_at(bin, offset),
+            cr_assert_eq(zend_mm_is_slot_start(&buckets[bin], mark_at(bin, offset),
                 address_at(offset)), is_start, "bin %u, offset %u", bin, offset);
         }
     }
@@ -99,9 +99,9 @@ Test(bin, a_page_that_belongs_to_no_bin_has_no_slot)
 {
     zend_mm_bucket buckets[ZEND_MM_BUCKET_COUNT];
     zend_mm_buckets_init(buckets);
-    for (uint32_t kind = ZEND_MM_BIN_COUNT; kind <= ZEND_MM_WORD_KIND_NONE; kind++) {
+    for (uint32_t kind = ZEND_MM_BIN_COUNT; kind < ZEND_MM_BUCKET_COUNT; kind++) {
         for (uint32_t offset = 0; offset < 8 * ZEND_MM_PAGE_SIZE; offset++) {
-            cr_assert_not(zend_mm_is_slot_start(&buckets[kind], word_at(kind, offset),
+            cr_assert_not(zend_mm_is_slot_start(&buckets[kind], mark_at(kind, offset),
                 address_at(offset)));
         }
     }
@@ -139,7 +139,7 @@ Test(bin, a_link_does_not_show_the_address)
     uintptr_t address = 0x7f1234567890;
     uintptr_t link = zend_mm_link_encode((zend_mm_slot *)address, KEY);
     cr_assert_neq(link, address);
-    cr_assert_neq(zend_mm_link_swap(link), address);
+    cr_assert_neq(zend_mm_link_rotate(address, ZEND_MM_LINK_ROTATION), link);
 }
 
 /* What a valid address never has: bits above the address space, and the low three. */
@@ -148,7 +148,7 @@ Test(bin, each_flipped_bit_that_no_address_has_is_noticed)
     unsigned int noticed = 0;
     for (unsigned int bit = 0; bit < sizeof(uintptr_t) * 8; bit++) {
         zend_mm_slot slot = { zend_mm_link_encode((zend_mm_slot *)0x7f1234567890, KEY) };
-        slot.link ^= zend_mm_link_swap((uintptr_t)1 << bit);
+        slot.link ^= zend_mm_link_rotate((uintptr_t)1 << bit, ZEND_MM_LINK_ROTATION);
         bool is_impossible = bit < 3 || bit >= ZEND_MM_ADDRESS_BITS;
         cr_assert_eq((zend_mm_link_open(&slot, KEY) & ZEND_MM_LINK_INVALID) != 0, is_impossible,
             "bit %u", bit);

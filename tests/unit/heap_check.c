@@ -7,7 +7,6 @@
 
 static zend_mm_heap *heap;
 static char *small, *large, *huge;
-static zend_mm_segment *segment;
 static zend_mm_segment_info *info;
 static uint32_t first;          /* page of the large block, of 5 pages */
 
@@ -23,9 +22,14 @@ static void begin(void)
     void *hole = zend_mm_alloc(heap, 20000);
     large = zend_mm_alloc(heap, 5 * ZEND_MM_PAGE_SIZE);
     zend_mm_free(heap, hole);
-    segment = zend_mm_segment_of(large);
     info = zend_mm_segment_info_of(&heap->free_runs, large);
     first = zend_mm_page_of(large);
+}
+
+/* Of the segment that holds all of these. */
+static uint16_t *mark_at(uint32_t page)
+{
+    return zend_mm_mark_of(zend_mm_page_address(zend_mm_segment_of(large), page));
 }
 
 TestSuite(heap_check, .init = begin, .timeout = 60);
@@ -81,31 +85,25 @@ Test(heap_check, a_small_run_that_is_marked_large_is_found)
 Test(heap_check, a_small_run_whose_page_is_free_is_found)
 {
     zend_mm_page_flip(&info->free_pages, zend_mm_page_of(small));
-    check_broken("segment I3: a page of no small run has a word");
+    check_broken("segment I3: a page of no small run has a bin's mark");
 }
 
-Test(heap_check, a_wrong_word_inside_a_small_run_is_found)
+Test(heap_check, a_wrong_mark_inside_a_small_run_is_found)
 {
-    segment->map[zend_mm_page_of(small) + 1] ^= 1u << ZEND_MM_PAGE_SHIFT;
-    check_broken("segment I3: a page of a small run has another word");
+    *mark_at(zend_mm_page_of(small) + 1) ^= 1u << ZEND_MM_PAGE_SHIFT;
+    check_broken("segment I3: a page of a small run has another mark");
 }
 
-Test(heap_check, a_scratch_count_that_a_gc_left_behind_is_found)
+Test(heap_check, a_mark_on_a_page_of_a_large_run_is_found)
 {
-    segment->map[zend_mm_page_of(small)] += 1u << ZEND_MM_WORD_COUNT_SHIFT;
-    check_broken("segment I3: a page of a small run has another word");
+    *mark_at(first + 2) = 0;
+    check_broken("segment I3: a page of no small run has a bin's mark");
 }
 
-Test(heap_check, a_word_on_a_page_of_a_large_run_is_found)
+Test(heap_check, a_mark_on_a_free_page_is_found)
 {
-    segment->map[first + 2] = 0;
-    check_broken("segment I3: a page of no small run has a word");
-}
-
-Test(heap_check, a_word_on_a_free_page_is_found)
-{
-    segment->map[first - 1] = 0;
-    check_broken("segment I3: a page of no small run has a word");
+    *mark_at(first - 1) = 0;
+    check_broken("segment I3: a page of no small run has a bin's mark");
 }
 
 Test(heap_check, a_wrong_count_of_free_pages_is_found)
@@ -159,14 +157,14 @@ Test(heap_check, a_rest_length_that_is_not_the_runs_is_found)
 
 Test(heap_check, a_segment_with_another_number_is_found)
 {
-    zend_mm_set_number(segment, 1);
+    zend_mm_set_number(large, 1);
     check_broken("heap_pages I1: a segment is not the one of its number");
-    zend_mm_set_number(segment, 0);
+    zend_mm_set_number(large, 0);
 }
 
 Test(heap_check, a_segment_that_the_map_does_not_know_is_found)
 {
-    zend_mm_set_owner(segment, ZEND_MM_OWNER_NONE);
+    zend_mm_set_owner(large, ZEND_MM_OWNER_NONE);
     check_broken("heap_pages I1: a segment is not the one of its number");
 }
 

@@ -73,9 +73,9 @@ static bool give(uint32_t first, uint32_t length)
     return is_whole;
 }
 
-static uint32_t word(uint32_t page)
+static uint32_t mark(uint32_t page)
 {
-    return segments[0]->map[page];
+    return *zend_mm_mark_of(at(page));
 }
 
 static bool is_free_run(uint32_t first, uint32_t length)
@@ -108,13 +108,11 @@ Test(segment, a_fresh_segment_is_one_free_run_on_the_rest_list)
     cr_assert_eq(zend_mm_run_longest(runs), USABLE);
 }
 
-Test(segment, the_header_pages_have_no_word)
+Test(segment, the_header_pages_have_no_mark)
 {
     add_segment();
-    cr_assert_geq(FIRST * ZEND_MM_PAGE_SIZE, sizeof(zend_mm_segment));
-    cr_assert_lt((FIRST - 1) * ZEND_MM_PAGE_SIZE, sizeof(zend_mm_segment));
     for (uint32_t page = 0; page < FIRST; page++) {
-        cr_assert_eq(word(page), ZEND_MM_WORD_KIND_NONE);
+        cr_assert_eq(mark(page), ZEND_MM_MARK_NONE);
     }
 }
 
@@ -144,7 +142,7 @@ Test(segment, a_large_run_is_known_by_its_first_page_alone)
         cr_assert_eq(large_length(page), 0u);
     }
     for (uint32_t page = first; page < first + 5; page++) {
-        cr_assert_eq(word(page), ZEND_MM_WORD_KIND_NONE);
+        cr_assert_eq(mark(page), ZEND_MM_MARK_NONE);
     }
 }
 
@@ -166,7 +164,8 @@ Test(segment, every_page_of_a_small_run_carries_its_bin_and_its_number)
     void *run = zend_mm_run_alloc(runs, length);
     zend_mm_run_mark_small(runs, run, bin, length);
     for (uint32_t number = 0; number < length; number++) {
-        cr_assert_eq(word(FIRST + number), bin | number << ZEND_MM_PAGE_SHIFT);
+        cr_assert_eq(mark(FIRST + number),
+            bin << ZEND_MM_MARK_BIN_SHIFT | number << ZEND_MM_PAGE_SHIFT);
     }
     heap.free_buckets[bin].used_count = zend_mm_bin_infos[bin].slot_count;
     cr_assert_null(broken_invariant(&heap));
@@ -232,8 +231,8 @@ Test(segment, freeing_the_middle_run_joins_both_neighbours)
     cr_assert_not(give(after, 5));
     cr_assert_not(give(middle, 4));
     cr_assert(is_free_run(before, 12));
-    cr_assert_eq(word(middle), ZEND_MM_WORD_KIND_NONE);
-    cr_assert_eq(word(after), ZEND_MM_WORD_KIND_NONE);
+    cr_assert_eq(mark(middle), ZEND_MM_MARK_NONE);
+    cr_assert_eq(mark(after), ZEND_MM_MARK_NONE);
     cr_assert(give(last, 1));
 }
 
