@@ -194,15 +194,19 @@ static bool cut_rest(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run 
 /* The longest run that is sought by place, not by length: that of the small bin with the most pages. */
 #define LOWEST_FIRST_MAX 7u
 
+/* How many length classes that have runs are compared, the shortest first. */
+#define LOWEST_CLASSES 4u
+
 /* Cut a short run from the lowest segment that has one long enough: what lies behind a block in the
  * newest segment is left to it, to grow into. The caller knows that there is one. */
 static __attribute__((noinline)) bool cut_lowest(zend_mm_free_runs *free_runs, uint32_t length,
     uint32_t class, zend_mm_run *run)
 {
     uint32_t lowest = UINT32_MAX, lowest_class = 0, rest = ZEND_MM_REST_MAX;
-    for (uint64_t left = free_runs->table.large_free_bitmap >> class; left != 0 && lowest != 0;
-            left &= left - 1) {
+    uint64_t left = free_runs->table.large_free_bitmap >> class;
+    for (uint32_t tries = LOWEST_CLASSES; left != 0 && lowest != 0 && tries > 0; tries--) {
         uint32_t index = class + (uint32_t)__builtin_ctzll(left);
+        left &= left - 1;
         uint32_t number = zend_mm_bucket_lowest(&free_runs->table, index);
         lowest_class = number < lowest ? index : lowest_class;
         lowest = number < lowest ? number : lowest;
@@ -223,8 +227,8 @@ static __attribute__((noinline)) bool cut_lowest(zend_mm_free_runs *free_runs, u
     return true;
 }
 
-/* Order: a run of the exact class; then for a short run the lowest segment, for others a rest run, the
- * shortest larger class. In a class that holds several lengths only one run is looked at, so the search
+/* Order: a run of the exact class; then for a short run the lowest segment that some larger class or the
+ * rests have, for others a rest run, the shortest larger class. In a class that holds several lengths only one run is looked at, so the search
  * takes the same time whatever the size of the heap. The run found has `length` pages cut from its
  * list. */
 static inline bool find(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run *run)
