@@ -39,7 +39,7 @@ bool zend_mm_hardened_start(zend_mm_heap *heap)
 }
 
 /* A number in 0 .. count - 1 that another process cannot guess. */
-static uint32_t random_below(zend_mm_hardened *hardened, uint32_t count)
+static uint32_t stress_below(zend_mm_hardened *hardened, uint32_t count)
 {
     uint64_t state = hardened->random_state;
     state ^= state << 13;
@@ -95,7 +95,7 @@ static void quarantine(zend_mm_heap *heap, void *slot, size_t size)
         hardened->quarantine[hardened->quarantine_count++] = slot;
         return;
     }
-    uint32_t place = random_below(hardened, QUARANTINE_COUNT);
+    uint32_t place = stress_below(hardened, QUARANTINE_COUNT);
     void *evicted = hardened->quarantine[place];
     hardened->quarantine[place] = slot;
     release(heap, evicted);
@@ -115,7 +115,7 @@ static void *shuffle(zend_mm_heap *heap, uint32_t bin, void *slot)
         bucket->first = zend_mm_link_next(zend_mm_link_open(bucket->first, heap->link_key));
     }
     for (uint32_t index = count - 1; index > 0; index--) {
-        uint32_t other = random_below(heap->hardened, index + 1);
+        uint32_t other = stress_below(heap->hardened, index + 1);
         void *swapped = slots[index];
         slots[index] = slots[other];
         slots[other] = swapped;

@@ -1,4 +1,4 @@
-/* random.h: the numbers of tsrmalloc-stress: the same from the same seed everywhere. */
+/* random.h: the numbers of tsrmalloc-stress and of the random tests, the same from a seed everywhere. */
 #ifndef TSRMALLOC_STRESS_RANDOM_H
 #define TSRMALLOC_STRESS_RANDOM_H
 

@@ -107,7 +107,7 @@ PLAIN_TESTS += \
 	tests/fault/heap_fault \
 	tests/fault/storage_fault
 
-alloc_stress_support = tests/support/alloc_support.h tests/support/random.h \
+alloc_stress_support = tests/support/alloc_support.h stress/random.h \
 	tests/unit/tsrm_support.h
 alloc_model_support = tests/support/model.c tests/support/model.h $(alloc_stress_support)
 
@@ -162,7 +162,7 @@ UNIT_TESTS += \
 	tests/unit/debug_check \
 	tests/unit/leaks \
 	tests/unit/hardened
-tests_unit_block_table_SOURCES = tests/unit/block_table.c tests/support/random.h
+tests_unit_block_table_SOURCES = tests/unit/block_table.c stress/random.h
 tests_unit_block_table_LDADD = $(UNIT_LDADD)
 tests_unit_tracked_SOURCES = tests/unit/tracked.c tests/unit/alloc_support.h
 tests_unit_tracked_LDADD = $(UNIT_LDADD)
@@ -177,7 +177,7 @@ tests_unit_debug_check_LDADD = $(UNIT_LDADD)
 tests_unit_leaks_SOURCES = tests/unit/leaks.c tests/unit/alloc_support.h tests/unit/capture.h
 tests_unit_leaks_LDADD = $(UNIT_LDADD)
 tests_unit_hardened_SOURCES = tests/unit/hardened.c tests/unit/alloc_support.h \
-	tests/support/random.h
+	stress/random.h
 tests_unit_hardened_LDADD = $(UNIT_LDADD)
 
 PLAIN_TESTS += tests/death/debug tests/death/debug_build tests/death/hardened tests/death/tracked \

@@ -16,7 +16,7 @@
 
 #include "tests/support/alloc_support.h"
 #include "tests/support/check.h"
-#include "tests/support/random.h"
+#include "stress/random.h"
 
 enum { THREAD_COUNT = 8, BLOCK_COUNT = 512, TICKET = 100000, STACK_SIZE = 256 * 1024 };
 
@@ -92,7 +92,7 @@ static bool take(work *work)
 
 static size_t random_size(uint64_t *seed)
 {
-    uint64_t dice = random_next(seed);
+    uint64_t dice = stress_random(seed);
     if (dice % 64 != 0) {
         return dice >> 32 & 511;
     }
@@ -113,7 +113,7 @@ static void request(uint64_t *seed)
     unsigned char *blocks[64] = { NULL };
     size_t length[64] = { 0 };
     for (int step = 0; step < 100; step++) {
-        size_t place = random_next(seed) % 64;
+        size_t place = stress_random(seed) % 64;
         if (blocks[place] != NULL) {
             CHECK(blocks[place][0] == (unsigned char)length[place]);
             CHECK(blocks[place][length[place]] == (unsigned char)length[place]);
@@ -130,7 +130,7 @@ static void allocations(uint64_t *seed)
 {
     unsigned char *blocks[BLOCK_COUNT] = { NULL };
     for (int number = 0; number < TICKET; number++) {
-        size_t place = random_next(seed) % BLOCK_COUNT;
+        size_t place = stress_random(seed) % BLOCK_COUNT;
         efree(blocks[place]);
         blocks[place] = make(random_size(seed));
     }
@@ -164,10 +164,10 @@ static void *live(void *argument)
     uint64_t seed = atomic_fetch_add_explicit(&next_seed, 1, memory_order_relaxed);
     CHECK(ts_resource(0) != NULL);
     request(&seed);
-    if (random_next(&seed) % 2 == 0) {
+    if (stress_random(&seed) % 2 == 0) {
         (void)!make(random_size(&seed));
     }
-    if (random_next(&seed) % 2 == 0) {
+    if (stress_random(&seed) % 2 == 0) {
         ts_free_thread();
     }
     return NULL;

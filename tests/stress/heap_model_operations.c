@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "tests/support/alloc_support.h"
-#include "tests/support/random.h"
+#include "stress/random.h"
 
 enum { BLOCK_COUNT_MAX = 3000, HUGE_COUNT_MAX = 12, MESSAGE_SIZE = 300 };
 
@@ -54,7 +54,7 @@ void heap_model_begin(void)
 
 static size_t near(run *run, size_t boundary)
 {
-    size_t below = random_below(&run->random, 3);
+    size_t below = stress_below(&run->random, 3);
     return boundary + 1 >= below ? boundary + 1 - below : 0;
 }
 
@@ -66,35 +66,35 @@ static size_t random_size(run *run)
 #undef SIZE
     };
     uint64_t *random = &run->random;
-    size_t dice = random_below(random, 1000);
+    size_t dice = stress_below(random, 1000);
     if (dice < 300) {
-        return near(run, bins[random_below(random, ZEND_MM_BIN_COUNT)]);
+        return near(run, bins[stress_below(random, ZEND_MM_BIN_COUNT)]);
     }
     if (dice < 700) {
-        return random_below(random, 600);
+        return stress_below(random, 600);
     }
     if (dice < 720) {
-        return random_below(random, 2);
+        return stress_below(random, 2);
     }
     if (dice < 850) {
-        return random_below(random, 16 * 1024);
+        return stress_below(random, 16 * 1024);
     }
     if (dice < 960) {
-        return near(run, random_below(random, 40) * ZEND_MM_PAGE_SIZE);
+        return near(run, stress_below(random, 40) * ZEND_MM_PAGE_SIZE);
     }
     if (dice < 985) {
-        return random_below(random, ZEND_MM_MAX_LARGE_SIZE);
+        return stress_below(random, ZEND_MM_MAX_LARGE_SIZE);
     }
     if (dice < 991) {
         return near(run, ZEND_MM_MAX_LARGE_SIZE);
     }
     if (run->huge_count >= HUGE_COUNT_MAX) {
-        return random_below(random, 8);
+        return stress_below(random, 8);
     }
     if (dice < 995) {
-        return near(run, ZEND_MM_SEGMENT_SIZE * (1 + random_below(random, 3)));
+        return near(run, ZEND_MM_SEGMENT_SIZE * (1 + stress_below(random, 3)));
     }
-    return ZEND_MM_MAX_LARGE_SIZE + random_below(random, 6 * 1024 * 1024);
+    return ZEND_MM_MAX_LARGE_SIZE + stress_below(random, 6 * 1024 * 1024);
 }
 
 /* ---- comparing ---- */
@@ -190,7 +190,7 @@ static void *call_alloc(run *run, size_t size)
     if (!run->is_current) {
         return zend_mm_alloc(run->heap, size);
     }
-    switch (random_below(&run->random, 6)) {
+    switch (stress_below(&run->random, 6)) {
     case 0:
         return zend_mm_alloc(run->heap, size);
     case 1:
@@ -211,7 +211,7 @@ static void *call_realloc(run *run, void *block, size_t size, size_t copy_size)
     if (!run->is_current) {
         return zend_mm_realloc(run->heap, block, size);
     }
-    switch (random_below(&run->random, 4)) {
+    switch (stress_below(&run->random, 4)) {
     case 0:
         return zend_mm_realloc(run->heap, block, size);
     case 1:
@@ -225,10 +225,10 @@ static void *call_realloc(run *run, void *block, size_t size, size_t copy_size)
 
 static void *call_try_realloc(run *run, void *block, size_t size, size_t copy_size)
 {
-    if (!run->is_current || random_below(&run->random, 2) == 0) {
+    if (!run->is_current || stress_below(&run->random, 2) == 0) {
         return zend_mm_try_realloc(run->heap, block, size);
     }
-    return random_below(&run->random, 2) == 0 ? erealloc_recoverable(block, size)
+    return stress_below(&run->random, 2) == 0 ? erealloc_recoverable(block, size)
                                               : erealloc2_recoverable(block, size, copy_size);
 }
 
@@ -253,7 +253,7 @@ static void call_free(run *run, const model_block *block)
         zend_mm_free(run->heap, block->address);
         return;
     }
-    switch (random_below(&run->random, 5)) {
+    switch (stress_below(&run->random, 5)) {
     case 0:
         zend_mm_free(run->heap, block->address);
         break;
@@ -279,7 +279,7 @@ static void op_alloc(run *run)
     size_t size = random_size(run);
     void *volatile block = NULL;
     seen.count = 0;
-    if (random_below(&run->random, 4) == 0) {
+    if (stress_below(&run->random, 4) == 0) {
         block = zend_mm_try_alloc(run->heap, size);
         if (block == NULL) {
             refused(run, size);
@@ -310,15 +310,15 @@ static void resized(run *run, size_t index, void *address, size_t size, size_t c
 
 static size_t random_new_size(run *run, size_t old_size)
 {
-    switch (random_below(&run->random, 4)) {
+    switch (stress_below(&run->random, 4)) {
     case 0:
         return random_size(run);
     case 1:
         return near(run, old_size);
     case 2:
-        return old_size / 2 + random_below(&run->random, old_size + 1);
+        return old_size / 2 + stress_below(&run->random, old_size + 1);
     default:
-        return old_size + random_below(&run->random, 2 * ZEND_MM_PAGE_SIZE);
+        return old_size + stress_below(&run->random, 2 * ZEND_MM_PAGE_SIZE);
     }
 }
 
@@ -327,14 +327,14 @@ static void op_realloc(run *run)
     if (run->model.count == 0) {
         return;
     }
-    size_t index = random_below(&run->random, run->model.count);
+    size_t index = stress_below(&run->random, run->model.count);
     model_block old = run->model.blocks[index];
     size_t size = random_new_size(run, old.asked_size);
     size_t copy_size =
-        random_below(&run->random, 3) != 0 ? size : random_below(&run->random, size + 1);
+        stress_below(&run->random, 3) != 0 ? size : stress_below(&run->random, size + 1);
     void *volatile block = NULL;
     seen.count = 0;
-    if (random_below(&run->random, 4) == 0) {
+    if (stress_below(&run->random, 4) == 0) {
         block = call_try_realloc(run, old.address, size, copy_size);
         if (block == NULL) {
             refused(run, size);
@@ -365,10 +365,10 @@ static void op_free(run *run)
     if (run->model.count == 0) {
         return;
     }
-    size_t index = random_below(&run->random, run->model.count);
+    size_t index = stress_below(&run->random, run->model.count);
     model_block block = run->model.blocks[index];
     expect(run, model_matches(&block, block.address, block.size), "a block has lost its contents");
-    if (!run->is_current && !run->internal && random_below(&run->random, 2) == 0) {
+    if (!run->is_current && !run->internal && stress_below(&run->random, 2) == 0) {
         free_remotely(run, &block);
     } else {
         call_free(run, &block);
@@ -400,8 +400,8 @@ static void op_limit(run *run)
     if (!run->is_current) {
         return;
     }
-    if (random_below(&run->random, 3) != 0) {
-        limit = run->heap->real_size / 2 + random_below(&run->random, 2 * run->heap->real_size);
+    if (stress_below(&run->random, 3) != 0) {
+        limit = run->heap->real_size / 2 + stress_below(&run->random, 2 * run->heap->real_size);
     }
     if (zend_set_memory_limit(limit)) {
         run->limit = limit;
@@ -459,7 +459,7 @@ static void op_new_heap(run *run)
 
 static void operate(run *run)
 {
-    size_t dice = random_below(&run->random, 10000);
+    size_t dice = stress_below(&run->random, 10000);
     if (dice < 5) {
         op_new_heap(run);
     } else if (dice < 20) {
@@ -471,10 +471,10 @@ static void operate(run *run)
     } else if (dice < 160) {
         op_limit(run);
     } else if (dice < 180) {
-        run->grow_chance = 30 + (unsigned int)random_below(&run->random, 41);
+        run->grow_chance = 30 + (unsigned int)stress_below(&run->random, 41);
     } else if (dice < 2200) {
         op_realloc(run);
-    } else if (random_below(&run->random, 100) < run->grow_chance
+    } else if (stress_below(&run->random, 100) < run->grow_chance
             && run->model.count < BLOCK_COUNT_MAX) {
         op_alloc(run);
     } else {

@@ -17,7 +17,7 @@
 
 #include "alloc/heap.h"
 #include "alloc/segment_pool.h"
-#include "tests/support/random.h"
+#include "stress/random.h"
 #include "tests/unit/tsrm_support.h"
 
 enum {
@@ -46,7 +46,7 @@ static pthread_barrier_t meeting, parting;
 static void request(worker *worker, size_t count)
 {
     uint64_t *blocks[SEGMENTS_MAX];
-    uint64_t mark = random_next(&worker->random);
+    uint64_t mark = stress_random(&worker->random);
     for (size_t index = 0; index < count; index++) {
         blocks[index] = emalloc(LARGE_SIZE);
         for (size_t offset = 0; offset < LARGE_SIZE / 8; offset += 4096 / 8) {
@@ -79,11 +79,11 @@ static void *worker_body(void *arg)
     CHECK(ts_resource(0) != NULL);
     for (int round = 0; round < worker->round_count; round++) {
         for (int number = 0; number < REQUESTS_PER_ROUND; number++) {
-            request(worker, 1 + random_below(&worker->random, SEGMENTS_MAX));
+            request(worker, 1 + stress_below(&worker->random, SEGMENTS_MAX));
         }
         meet(worker);
     }
-    if (random_below(&worker->random, 2) == 0) {
+    if (stress_below(&worker->random, 2) == 0) {
         ts_free_thread();
     }
     return NULL;

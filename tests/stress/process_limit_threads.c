@@ -10,7 +10,7 @@
 #include "alloc/os.h"
 #include "tests/support/alloc_support.h"
 #include "tests/support/check.h"
-#include "tests/support/random.h"
+#include "stress/random.h"
 
 #define MIB ((size_t)1024 * 1024)
 #define THREAD_COUNT 8
@@ -108,7 +108,7 @@ typedef struct worker {
 static size_t random_size(uint64_t *seed)
 {
     static const size_t ceilings[] = { 3000, 100000, MIB, 5 * MIB };
-    return (size_t)(random_next(seed) % ceilings[random_next(seed) % 4]) + 1;
+    return (size_t)(stress_random(seed) % ceilings[stress_random(seed) % 4]) + 1;
 }
 
 static void one_round(uint64_t *seed)
@@ -116,7 +116,7 @@ static void one_round(uint64_t *seed)
     void *volatile blocks[BLOCK_COUNT] = { NULL };
     for (volatile size_t index = 0; index < BLOCK_COUNT; index++) {
         size_t size = random_size(seed);
-        bool grows = index > 0 && random_next(seed) % 4 == 0;
+        bool grows = index > 0 && stress_random(seed) % 4 == 0;
         zend_try {
             if (grows) {
                 blocks[index - 1] = erealloc(blocks[index - 1], size);

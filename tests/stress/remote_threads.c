@@ -18,7 +18,7 @@
 #include "alloc/heap.h"
 #include "tests/support/child.h"
 #include "tests/support/model.h"
-#include "tests/support/random.h"
+#include "stress/random.h"
 #include "tests/unit/tsrm_support.h"
 
 enum { THREADS_MAX = 4, BATCH = 64, HUGE_EVERY = 700 };
@@ -74,12 +74,12 @@ static parcel *collect(mailbox *box)
 
 static parcel *new_parcel(uint64_t *random, size_t number)
 {
-    size_t size = sizeof(parcel) + 1 + random_below(random, 500);
+    size_t size = sizeof(parcel) + 1 + stress_below(random, 500);
     if (number % 50 == 0) {
-        size += 4096 + random_below(random, 60000);
+        size += 4096 + stress_below(random, 60000);
     }
     if (number % HUGE_EVERY == 0) {
-        size = ZEND_MM_SEGMENT_SIZE + random_below(random, 100000);
+        size = ZEND_MM_SEGMENT_SIZE + stress_below(random, 100000);
     }
     parcel *parcel = emalloc(size);
     parcel->next = NULL;
@@ -123,7 +123,7 @@ static void produce(producer *producer)
         last = first == NULL ? parcel : last;
         first = parcel;
         if (number % BATCH == 0 || number == block_count) {
-            post(&boxes[random_below(&random, (size_t)box_count)], first, last);
+            post(&boxes[stress_below(&random, (size_t)box_count)], first, last);
             first = NULL;
         }
         producer->sent_count++;

@@ -14,7 +14,7 @@
 
 #include "alloc/heap.h"
 #include "alloc/os.h"
-#include "tests/support/random.h"
+#include "stress/random.h"
 
 enum {
     WHOLE_MAX = 8192,           /* blocks up to here carry their pattern everywhere */
@@ -40,7 +40,7 @@ size_t model_size_of(size_t size)
 /* Ranges begin at multiples of 8: the pattern is made word by word. */
 static uint64_t word_at(const model_block *block, size_t offset)
 {
-    return random_mix(block->seed + (offset >> 3));
+    return stress_mix_bits(block->seed + (offset >> 3));
 }
 
 static size_t word_length(size_t offset, size_t to)
@@ -124,7 +124,7 @@ void model_replace(model *model, size_t index, void *address, size_t asked_size)
     block->address = address;
     block->asked_size = asked_size;
     block->size = model_size_of(asked_size);
-    block->seed = random_next(&model->seed);
+    block->seed = stress_random(&model->seed);
     model->size += block->size;
     fill(block);
 }

@@ -5,7 +5,7 @@
 
 #include "alloc/block_table.h"
 #include "alloc/live_bits.h"
-#include "tests/support/random.h"
+#include "stress/random.h"
 
 #define COUNT 4000
 
@@ -53,7 +53,7 @@ Test(block_table, random_inserts_and_removals_agree_with_a_plain_array)
     uint64_t seed = 1;
     size_t count = 0;
     for (int step = 0; step < 100000; step++) {
-        size_t index = random_below(&seed, COUNT);
+        size_t index = stress_below(&seed, COUNT);
         zend_mm_block_record *record = zend_mm_block_table_find(&table, memory + index * 8);
         cr_assert_eq(record != NULL, is_in[index]);
         if (record != NULL) {

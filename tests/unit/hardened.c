@@ -6,7 +6,7 @@
 
 #include "alloc/hardened.h"
 #include "alloc/storage_guarded.h"
-#include "tests/support/random.h"
+#include "stress/random.h"
 #include "tests/unit/alloc_support.h"
 
 static void begin(void)
@@ -64,13 +64,13 @@ Test(hardened, random_operations_keep_contents_and_invariants)
     static size_t sizes[500];
     uint64_t seed = 5;
     for (int step = 0; step < 40000; step++) {
-        size_t index = random_below(&seed, 500);
-        size_t size = random_below(&seed, random_below(&seed, 50) == 0 ? 3000000 : 4000) + 1;
+        size_t index = stress_below(&seed, 500);
+        size_t size = stress_below(&seed, stress_below(&seed, 50) == 0 ? 3000000 : 4000) + 1;
         if (blocks[index] != NULL) {
             cr_assert_eq(blocks[index][0], (unsigned char)index);
             cr_assert_eq(blocks[index][sizes[index] - 1], (unsigned char)index);
         }
-        if (blocks[index] != NULL && random_below(&seed, 3) != 0) {
+        if (blocks[index] != NULL && stress_below(&seed, 3) != 0) {
             efree(blocks[index]);
             blocks[index] = NULL;
         } else {

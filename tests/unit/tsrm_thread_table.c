@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "tests/support/random.h"
+#include "stress/random.h"
 #include "tsrm/thread_table.h"
 
 enum { ENTRY_COUNT = 100 };
@@ -199,7 +199,7 @@ Test(tsrm_thread_table, what_is_missing_is_missing_when_no_cell_is_empty_either)
         entry_set(i, key_of(i), TSRM_ENTRY_LIVE);
     }
     for (step = 0; step < 20000; step++) {
-        i = random_below(&seed, COUNT);
+        i = stress_below(&seed, COUNT);
         if (is_in[i]) {
             tsrm_thread_table_remove(entries[i]);
         } else {

@@ -6,7 +6,7 @@ tests_win32_rows_SOURCES = \
     tests/win32/rows_modes.c \
     tests/win32/rows_start.c tests/win32/rows_threads.c tests/win32/system.h \
     tests/win32/system_posix.c tests/win32/system_win32.c \
-    tests/support/check.h tests/support/random.h
+    tests/support/check.h stress/random.h
 EXTRA_DIST += tests/win32/check.sh docs/windows.md
 
 PLAIN_TESTS += tests/win32/rows

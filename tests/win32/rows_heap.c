@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "tests/support/random.h"
+#include "stress/random.h"
 #include "tests/win32/rows.h"
 
 #define KIB ((size_t)1024)
@@ -26,7 +26,7 @@ typedef struct block {
 
 static unsigned char byte_at(const block *block, size_t offset)
 {
-    return (unsigned char)random_mix(block->seed + offset);
+    return (unsigned char)stress_mix_bits(block->seed + offset);
 }
 
 /* Small blocks carry their pattern everywhere, the others at each stride and at their end. */
@@ -72,15 +72,15 @@ static size_t random_size(run *run)
     while (run->workload->size_max >> bits > 1) {
         bits++;
     }
-    size_t size = (size_t)1 << random_below(&run->state, bits + 1);
-    size += random_below(&run->state, size);
+    size_t size = (size_t)1 << stress_below(&run->state, bits + 1);
+    size += stress_below(&run->state, size);
     return size < run->workload->size_max ? size : run->workload->size_max;
 }
 
 static void fill_anew(run *run, block *block, size_t size)
 {
     block->size = size;
-    block->seed = random_next(&run->state);
+    block->seed = stress_random(&run->state);
     fill(block);
     run->workload->size_sum += size;
 }
@@ -103,12 +103,12 @@ static void resize_block(run *run, block *block)
 
 static void operate(run *run)
 {
-    block *block = &run->blocks[random_below(&run->state, SLOT_COUNT)];
+    block *block = &run->blocks[stress_below(&run->state, SLOT_COUNT)];
     if (block->address == NULL) {
         size_t size = random_size(run);
         block->address = emalloc(size);
         fill_anew(run, block, size);
-    } else if (random_below(&run->state, 2) == 0) {
+    } else if (stress_below(&run->state, 2) == 0) {
         resize_block(run, block);
     } else {
         free_block(run, block);
