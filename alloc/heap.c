@@ -126,6 +126,7 @@ void zend_mm_init(zend_mm_heap *heap)
     memset(heap->carve, 0, sizeof heap->carve);
     zend_mm_free_runs_clear(&heap->free_runs);
     heap->huge = (zend_mm_huge_table){ 0 };
+    memset(heap->held_runs, 0, sizeof heap->held_runs);
     heap->large_size = 0;
     heap->runs_size = 0;
     heap->peak_note_at = 0;

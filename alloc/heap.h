@@ -33,6 +33,7 @@ typedef struct zend_mm_custom_handlers {
 } zend_mm_custom_handlers;
 
 #define ZEND_MM_PEAK_PRECISION 256      /* `peak` may miss this part of the heap */
+#define ZEND_MM_HELD_LENGTH_MAX 8       /* pages; longer runs are not held */
 /* Bytes of a heap's struct: whole pages, so that two owners never share a cache line. */
 #define ZEND_MM_HEAP_STRUCT_SIZE ((size_t)8192)
 #define ZEND_MM_DEFAULT_COMPACT_SIZE ((size_t)2 * 1024 * 1024)
@@ -72,6 +73,7 @@ struct zend_mm_heap {
     size_t segment_count;
     zend_mm_huge_table huge;
 
+    void *held_runs[ZEND_MM_HELD_LENGTH_MAX + 1];   /* by length in pages: see heap_held.c */
     size_t large_size;                  /* bytes of live large runs */
     size_t runs_size;                   /* bytes of all small runs, an upper bound of their slots */
     size_t moving_size;                 /* bytes of a block that realloc is moving: not counted twice */
@@ -165,6 +167,38 @@ void zend_mm_heap_expect(zend_mm_heap *heap, uint32_t expected);
 bool zend_mm_heap_is_within_limit(const zend_mm_heap *heap, size_t size);
 /* Drop what is cached and free; true when something came of it. */
 bool zend_mm_heap_reclaim(zend_mm_heap *heap);
+
+/* ---- heap_held.c ---- */
+
+/* Is a large run of this length one that was freed and waits? */
+static inline bool zend_mm_heap_is_held(const zend_mm_heap *heap, const void *run, uint32_t length)
+{
+    return length <= ZEND_MM_HELD_LENGTH_MAX && heap->held_runs[length] == run;
+}
+
+/* Hold a large run that was freed. false: it is too long, or one of its length is held. */
+static inline bool zend_mm_heap_hold(zend_mm_heap *heap, void *run, uint32_t length)
+{
+    if (length > ZEND_MM_HELD_LENGTH_MAX || heap->held_runs[length] != NULL) {
+        return false;
+    }
+    heap->held_runs[length] = run;
+    return true;
+}
+
+/* The held run of this length, no longer held; NULL: there is none. */
+static inline void *zend_mm_heap_take_held(zend_mm_heap *heap, uint32_t length)
+{
+    if (length > ZEND_MM_HELD_LENGTH_MAX) {
+        return NULL;
+    }
+    void *run = heap->held_runs[length];
+    heap->held_runs[length] = NULL;
+    return run;
+}
+
+/* Free all held runs; true when there were some. */
+bool zend_mm_heap_release_held(zend_mm_heap *heap);
 
 /* ---- heap_storage.c: what the process holds is counted here; real_size is the caller's ---- */
 

@@ -104,7 +104,10 @@ static void *alloc_small(zend_mm_heap *heap, uint32_t bin)
 static void *alloc_large(zend_mm_heap *heap, size_t size)
 {
     uint32_t count = (uint32_t)((size + ZEND_MM_PAGE_SIZE - 1) >> ZEND_MM_PAGE_SHIFT);
-    void *run = zend_mm_heap_alloc_pages(heap, count);
+    void *run = zend_mm_heap_take_held(heap, count);
+    if (run == NULL) {
+        run = zend_mm_heap_alloc_pages(heap, count);
+    }
     if (run != NULL) {
         heap->large_size += (size_t)count << ZEND_MM_PAGE_SHIFT;
         zend_mm_heap_grown(heap);
@@ -172,8 +175,13 @@ static void free_in_segment(zend_mm_heap *heap, void *block)
     const zend_mm_segment_info *info = zend_mm_segment_info_of(&heap->free_runs, block);
     uint32_t count = zend_mm_large_length(info, zend_mm_page_of(block));
     if (count != 0 && ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) == 0) {
+        if (zend_mm_heap_is_held(heap, block, count)) {
+            zend_mm_panic("a large block was freed twice", block, ZEND_MM_NO_BIN);
+        }
         heap->large_size -= (size_t)count << ZEND_MM_PAGE_SHIFT;
-        zend_mm_heap_free_pages(heap, block, count);
+        if (!zend_mm_heap_hold(heap, block, count)) {
+            zend_mm_heap_free_pages(heap, block, count);
+        }
         return;
     }
     uint32_t mark = *zend_mm_mark_of(block);

@@ -268,7 +268,25 @@ static bool check_huge(const zend_mm_heap *heap, const char **what)
     return true;
 }
 
-/* Large runs are the live blocks, the reserve, an internal heap's struct and the huge table. */
+static bool check_held(const zend_mm_heap *heap, size_t *held_size)
+{
+    for (uint32_t length = 1; length <= ZEND_MM_HELD_LENGTH_MAX; length++) {
+        const void *run = heap->held_runs[length];
+        if (run == NULL) {
+            continue;
+        }
+        if (zend_mm_owner_of(run) != heap->index || ((uintptr_t)run & (ZEND_MM_PAGE_SIZE - 1)) != 0
+                || zend_mm_large_length(zend_mm_segment_info_of(&heap->free_runs, run),
+                    zend_mm_page_of(run)) != length) {
+            return false;
+        }
+        *held_size += (size_t)length * ZEND_MM_PAGE_SIZE;
+    }
+    return true;
+}
+
+/* Large runs are the live blocks, those held, the reserve, an internal heap's struct and the huge
+ * table. */
 static size_t own_runs_size(const zend_mm_heap *heap)
 {
     size_t pages = heap->internal ? ZEND_MM_HEAP_STRUCT_SIZE / ZEND_MM_PAGE_SIZE : 0;
@@ -292,7 +310,11 @@ bool zend_mm_heap_is_valid(const zend_mm_heap *heap, const char **what)
             return false;
         }
     }
-    if (sum.large_size != heap->large_size + own_runs_size(heap)) {
+    size_t held_size = 0;
+    if (!check_held(heap, &held_size)) {
+        return fail(what, "heap_held I1: a held run is no large run of its length");
+    }
+    if (sum.large_size != heap->large_size + held_size + own_runs_size(heap)) {
         return fail(what, "heap: large_size is not the sum of the large runs");
     }
     size_t segments_size = heap->segment_count * ZEND_MM_SEGMENT_SIZE;

@@ -111,6 +111,7 @@ static size_t free_runs_of(zend_mm_heap *heap, zend_mm_segment *segment)
 
 size_t zend_mm_heap_gc(zend_mm_heap *heap)
 {
+    (void)zend_mm_heap_release_held(heap);
     clear_counts(heap);
     for (uint32_t bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
         count_free_slots(heap, bin);

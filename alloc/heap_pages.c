@@ -294,6 +294,9 @@ static void *alloc_run(zend_mm_heap *heap, uint32_t count)
 void *zend_mm_heap_alloc_pages(zend_mm_heap *heap, uint32_t count)
 {
     void *run = alloc_run(heap, count);
+    if (run == NULL && zend_mm_heap_release_held(heap)) {
+        run = alloc_run(heap, count);
+    }
     if (run != NULL) {
         return run;
     }

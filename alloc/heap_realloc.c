@@ -35,7 +35,8 @@ static live_block look_up(const zend_mm_heap *heap, const void *block)
     }
     uint32_t length =
         zend_mm_large_length(zend_mm_segment_info_of(&heap->free_runs, block), page);
-    if (length == 0 || ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) != 0) {
+    if (length == 0 || ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) != 0
+            || zend_mm_heap_is_held(heap, block, length)) {
         zend_mm_panic("an address where no block starts", block, ZEND_MM_NO_BIN);
     }
     return (live_block){ ZEND_MM_BIN_COUNT, length };
@@ -77,9 +78,10 @@ size_t zend_mm_heap_find_size(const zend_mm_heap *heap, const void *block)
         return zend_mm_is_slot_start(&heap->free_buckets[bin], mark, block)
             ? zend_mm_bin_infos[bin].slot_size : 0;
     }
-    bool is_page_start = ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) == 0;
-    return !is_page_start ? 0 : (size_t)zend_mm_large_length(
-        zend_mm_segment_info_of(&heap->free_runs, block), page) << ZEND_MM_PAGE_SHIFT;
+    uint32_t length = zend_mm_large_length(zend_mm_segment_info_of(&heap->free_runs, block), page);
+    bool is_live = ((uintptr_t)block & (ZEND_MM_PAGE_SIZE - 1)) == 0
+        && !zend_mm_heap_is_held(heap, block, length);
+    return is_live ? (size_t)length << ZEND_MM_PAGE_SHIFT : 0;
 }
 
 size_t zend_mm_heap_usable_size(const zend_mm_heap *heap, const void *block)

@@ -111,6 +111,7 @@ static void count_runs(zend_mm_segment *segment, zend_mm_heap_statistics *statis
 static void fill(zend_mm_heap *heap, zend_mm_heap_statistics *statistics)
 {
     zend_mm_heap_note_peak(heap);
+    (void)zend_mm_heap_release_held(heap);
     statistics->storage = heap->storage->handlers->name;
     statistics->heap_index = heap->index;
     statistics->size = zend_mm_heap_size(heap);

@@ -153,12 +153,27 @@ static inline zend_mm_bucket *zend_mm_page_bucket(zend_mm_heap *heap,
 }
 
 /* Is it a large block that has as many pages as `size` bytes need? */
-static inline bool zend_mm_page_keeps_length(const zend_mm_segment_info *info, const void *block,
-    size_t size)
+static inline bool zend_mm_page_keeps_length(const zend_mm_heap *heap,
+    const zend_mm_segment_info *info, const void *block, size_t size)
 {
-    return info != NULL && size > ZEND_MM_MAX_SMALL_SIZE && size <= ZEND_MM_MAX_LARGE_SIZE
-        && zend_mm_large_length(info, zend_mm_page_of(block))
-            == (size + ZEND_MM_PAGE_SIZE - 1) >> ZEND_MM_PAGE_SHIFT;
+    if (info == NULL || size <= ZEND_MM_MAX_SMALL_SIZE || size > ZEND_MM_MAX_LARGE_SIZE) {
+        return false;
+    }
+    uint32_t length = zend_mm_large_length(info, zend_mm_page_of(block));
+    return length == (size + ZEND_MM_PAGE_SIZE - 1) >> ZEND_MM_PAGE_SHIFT
+        && !zend_mm_heap_is_held(heap, block, length);
+}
+
+/* Free a large block that becomes a held run. false: it is something else. */
+static inline bool zend_mm_page_hold(zend_mm_heap *heap, const zend_mm_segment_info *info,
+    void *block)
+{
+    uint32_t length = info == NULL ? 0 : zend_mm_large_length(info, zend_mm_page_of(block));
+    if (length == 0 || !zend_mm_heap_hold(heap, block, length)) {
+        return false;
+    }
+    heap->large_size -= (size_t)length << ZEND_MM_PAGE_SHIFT;
+    return true;
 }
 
 #endif

@@ -4,7 +4,7 @@ alloc_core_sources = \
     alloc/custom.c alloc/debug.c alloc/debug.h alloc/dispatch.c alloc/dispatch.h \
     alloc/environment.c alloc/environment.h alloc/error.h alloc/globals.h alloc/hardened.c \
     alloc/hardened.h alloc/heap.c alloc/heap.h alloc/heap_aligned.c alloc/heap_alloc.c \
-    alloc/heap_check.c alloc/heap_dump.c alloc/heap_gc.c alloc/heap_huge.c \
+    alloc/heap_check.c alloc/heap_dump.c alloc/heap_gc.c alloc/heap_held.c alloc/heap_huge.c \
     alloc/heap_pages.c alloc/heap_realloc.c alloc/heap_registry.c alloc/heap_stats.c \
     alloc/heap_storage.c alloc/hot.h alloc/huge.c alloc/huge.h alloc/leaks.c \
     alloc/live_bits.c alloc/live_bits.h alloc/observer.c alloc/observer.h alloc/os.h \

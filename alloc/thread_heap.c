@@ -93,8 +93,10 @@ void zend_mm_free_by(zend_mm_heap *heap, void *block, zend_mm_entrance entrance)
 void zend_mm_efree_slow(void *block)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
-    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, zend_mm_page_info(heap, block), block);
-    if (bucket != NULL && zend_mm_hot_push(heap, bucket, block)) {
+    const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
+    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, info, block);
+    if (bucket != NULL ? zend_mm_hot_push(heap, bucket, block)
+                       : zend_mm_page_hold(heap, info, block)) {
         return;
     }
     heap = zend_mm_heap_of_thread();

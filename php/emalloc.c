@@ -169,7 +169,7 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
     zend_mm_heap *heap = zend_mm_hot_heap;
     if (bucket == NULL) {
         const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
-        if (zend_mm_page_keeps_length(info, block, size)) {
+        if (zend_mm_page_keeps_length(heap, info, block, size)) {
             return block;
         }
         bucket = zend_mm_page_bucket(heap, info, block);

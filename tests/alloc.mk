@@ -16,6 +16,7 @@ UNIT_TESTS += \
 	tests/unit/heap_huge \
 	tests/unit/heap_realloc \
 	tests/unit/heap_gc \
+	tests/unit/heap_held \
 	tests/unit/heap_stats \
 	tests/unit/heap_check \
 	tests/unit/globals \
@@ -54,6 +55,8 @@ tests_unit_heap_realloc_SOURCES = tests/unit/heap_realloc.c tests/unit/alloc_sup
 tests_unit_heap_realloc_LDADD = $(UNIT_LDADD)
 tests_unit_heap_gc_SOURCES = tests/unit/heap_gc.c tests/unit/alloc_support.h
 tests_unit_heap_gc_LDADD = $(UNIT_LDADD)
+tests_unit_heap_held_SOURCES = tests/unit/heap_held.c tests/unit/alloc_support.h
+tests_unit_heap_held_LDADD = $(UNIT_LDADD)
 tests_unit_heap_stats_SOURCES = tests/unit/heap_stats.c tests/unit/alloc_support.h
 tests_unit_heap_stats_LDADD = $(UNIT_LDADD)
 tests_unit_heap_check_SOURCES = tests/unit/heap_check.c tests/unit/alloc_support.h

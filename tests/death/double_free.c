@@ -99,30 +99,30 @@ static void test_resized(void)
     check_panic(move_it, block, TWICE, block, 10);
 }
 
-static void test_large(void)
+/* Of a length whose freed blocks are held, or not. */
+static void test_large(size_t size)
 {
-    CHECK_CASE("a large block between live ones is caught");
-    void *before = emalloc(unknown(5000)), *block = emalloc(unknown(9000));
-    void *after = emalloc(unknown(5000));
+    CHECK_CASE(size < 9 * 4096 ? "a large block that is held is caught"
+                               : "a large block between live ones is caught");
+    void *before = emalloc(unknown(size)), *block = emalloc(unknown(size));
+    void *after = emalloc(unknown(size));
     efree(block);
+    check_panic(free_it, block, LARGE_TWICE, block, NO_BIN);
+    check_panic(free_in_heap, block, LARGE_TWICE, block, NO_BIN);
+    (void)zend_mm_gc(zend_mm_get_heap());
     check_panic(free_it, block, LARGE_TWICE, block, NO_BIN);
 
     CHECK_CASE("a large block that joined the free run before it is caught");
     efree(before);
+    (void)zend_mm_gc(zend_mm_get_heap());
     check_panic(free_it, block, LARGE_TWICE, block, NO_BIN);
     check_panic(free_it, before, LARGE_TWICE, before, NO_BIN);
 
     CHECK_CASE("a large block that joined the free run behind it is caught");
     efree(after);
+    (void)zend_mm_gc(zend_mm_get_heap());
     check_panic(free_it, before, LARGE_TWICE, before, NO_BIN);
     check_panic(free_it, after, LARGE_TWICE, after, NO_BIN);
-
-    CHECK_CASE("a large block of one page is caught");
-    block = emalloc(unknown(4096));
-    after = emalloc(unknown(4096));
-    efree(block);
-    check_panic(free_it, block, LARGE_TWICE, block, NO_BIN);
-    efree(after);
 }
 
 static void test_huge(void)
@@ -154,7 +154,9 @@ int main(void)
     test_every_free();
     test_after_a_pop();
     test_resized();
-    test_large();
+    test_large(4096);
+    test_large(9000);
+    test_large(40000);
     test_huge();
     test_collected();
     return check_summary();

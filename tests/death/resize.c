@@ -17,6 +17,11 @@ static void resize(void *address)
     resized = erealloc(address, unknown(200));
 }
 
+static void resize_in_place(void *address)
+{
+    resized = erealloc(address, unknown(5 * 4096));
+}
+
 static void resize_recoverably(void *address)
 {
     resized = erealloc2_recoverable(address, unknown(3 * MIB), 8);
@@ -86,6 +91,9 @@ int main(void)
     CHECK_CASE("resizing a large or huge block that was freed is caught");
     char *after = emalloc(unknown(5000));
     efree(large);
+    check_all(large, NO_START, NO_BIN);
+    check_panic(resize_in_place, large, NO_START, large, NO_BIN);
+    (void)zend_mm_gc(zend_mm_get_heap());       /* held no longer */
     check_all(large, NO_START, NO_BIN);
     efree(huge);
     check_all(huge, NOT_OURS, NO_BIN);

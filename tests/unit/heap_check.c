@@ -19,7 +19,7 @@ static void begin(void)
     zend_mm_free(heap, zend_mm_alloc(heap, 9 * MIB));
     small = zend_mm_alloc(heap, 1000);
     zend_mm_free(heap, zend_mm_alloc(heap, 1000));
-    void *hole = zend_mm_alloc(heap, 20000);
+    void *hole = zend_mm_alloc(heap, 9 * ZEND_MM_PAGE_SIZE);    /* too long to be held */
     large = zend_mm_alloc(heap, 5 * ZEND_MM_PAGE_SIZE);
     zend_mm_free(heap, hole);
     info = zend_mm_segment_info_of(&heap->free_runs, large);
@@ -104,6 +104,18 @@ Test(heap_check, a_mark_on_a_free_page_is_found)
 {
     *mark_at(first - 1) = 0;
     check_broken("segment I3: a page of no small run has a bin's mark");
+}
+
+Test(heap_check, a_held_run_of_another_length_is_found)
+{
+    heap->held_runs[4] = large;
+    check_broken("heap_held I1: a held run is no large run of its length");
+}
+
+Test(heap_check, a_live_block_that_is_held_is_found)
+{
+    heap->held_runs[5] = large;
+    check_broken("heap: large_size is not the sum of the large runs");
 }
 
 Test(heap_check, a_wrong_count_of_free_pages_is_found)
