@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "alloc/hot.h"
 #include "alloc/live_bits.h"
 #include "alloc/os.h"
 #include "alloc/panic.h"
@@ -26,6 +27,7 @@ struct zend_mm_hardened {
     uint64_t random_state;
     size_t quarantine_count;    /* places in use */
     void *quarantine[QUARANTINE_COUNT];
+    uint8_t bins[QUARANTINE_COUNT];     /* of what rests at each place */
 };
 
 bool zend_mm_hardened_start(zend_mm_heap *heap)
@@ -39,7 +41,7 @@ bool zend_mm_hardened_start(zend_mm_heap *heap)
 }
 
 /* A number in 0 .. count - 1 that another process cannot guess. */
-static uint32_t stress_below(zend_mm_hardened *hardened, uint32_t count)
+static uint32_t random_below(zend_mm_hardened *hardened, uint32_t count)
 {
     uint64_t state = hardened->random_state;
     state ^= state << 13;
@@ -51,27 +53,27 @@ static uint32_t stress_below(zend_mm_hardened *hardened, uint32_t count)
 
 /* ---- the quarantine ---- */
 
-static bool is_filled(const void *slot, size_t size)
-{
-    const unsigned char *bytes = slot;
-    return bytes[0] == FREED_BYTE && memcmp(bytes, bytes + 1, size - 1) == 0;
-}
+/* What a slot that rests looks like. The C library's functions beat a loop for the short ones, too. */
+static const unsigned char freed_bytes[ZEND_MM_MAX_SMALL_SIZE] = {
+    [0 ... ZEND_MM_MAX_SMALL_SIZE - 1] = FREED_BYTE,
+};
 
-/* The size of a slot that rests; the process ends if somebody wrote to it. */
-static size_t check_filled(const zend_mm_heap *heap, const void *slot)
+/* The process ends if somebody wrote to a slot that rests. */
+static void check_filled(void *slot, uint32_t bin)
 {
-    size_t size = zend_mm_heap_find_size(heap, slot);
-    if (!is_filled(slot, size)) {
-        zend_mm_panic("a free slot was overwritten", slot, (int)zend_mm_bin_of(size));
+    if (!zend_mm_likely(memcmp(slot, freed_bytes, zend_mm_bin_infos[bin].slot_size) == 0)) {
+        zend_mm_panic("a free slot was overwritten", slot, (int)bin);
     }
-    return size;
 }
 
 /* Hand a slot from the quarantine to the heap below. */
-static void release(zend_mm_heap *heap, void *slot)
+static void release(zend_mm_heap *heap, void *slot, uint32_t bin)
 {
-    heap->quarantined_size -= check_filled(heap, slot);
-    zend_mm_heap_free(heap, slot);
+    check_filled(slot, bin);
+    heap->quarantined_size -= zend_mm_bin_infos[bin].slot_size;
+    if (!zend_mm_likely(zend_mm_hot_push(heap, &heap->free_buckets[bin], slot))) {
+        zend_mm_heap_free(heap, slot);      /* says what is wrong */
+    }
 }
 
 bool zend_mm_hardened_flush(zend_mm_heap *heap)
@@ -81,24 +83,27 @@ bool zend_mm_hardened_flush(zend_mm_heap *heap)
         return false;
     }
     while (hardened->quarantine_count > 0) {
-        release(heap, hardened->quarantine[--hardened->quarantine_count]);
+        size_t place = --hardened->quarantine_count;
+        release(heap, hardened->quarantine[place], hardened->bins[place]);
     }
     return true;
 }
 
-static void quarantine(zend_mm_heap *heap, void *slot, size_t size)
+static void quarantine(zend_mm_heap *heap, void *slot, uint32_t bin)
 {
     zend_mm_hardened *hardened = heap->hardened;
+    size_t size = zend_mm_bin_infos[bin].slot_size;
     memset(slot, FREED_BYTE, size);
     heap->quarantined_size += size;
-    if (hardened->quarantine_count < QUARANTINE_COUNT) {
-        hardened->quarantine[hardened->quarantine_count++] = slot;
-        return;
+    size_t place = hardened->quarantine_count;
+    if (place < QUARANTINE_COUNT) {
+        hardened->quarantine_count++;
+    } else {
+        place = random_below(hardened, QUARANTINE_COUNT);
+        release(heap, hardened->quarantine[place], hardened->bins[place]);
     }
-    uint32_t place = stress_below(hardened, QUARANTINE_COUNT);
-    void *evicted = hardened->quarantine[place];
     hardened->quarantine[place] = slot;
-    release(heap, evicted);
+    hardened->bins[place] = (uint8_t)bin;
 }
 
 /* ---- random order ---- */
@@ -115,7 +120,7 @@ static void *shuffle(zend_mm_heap *heap, uint32_t bin, void *slot)
         bucket->first = zend_mm_link_next(zend_mm_link_open(bucket->first, heap->link_key));
     }
     for (uint32_t index = count - 1; index > 0; index--) {
-        uint32_t other = stress_below(heap->hardened, index + 1);
+        uint32_t other = random_below(heap->hardened, index + 1);
         void *swapped = slots[index];
         slots[index] = slots[other];
         slots[other] = swapped;
@@ -130,24 +135,37 @@ static void *shuffle(zend_mm_heap *heap, uint32_t bin, void *slot)
 
 /* ---- calls ---- */
 
-static bool is_small(const zend_mm_heap *heap, const void *block)
+/* The bucket of a slot of this heap, live or not; NULL for anything else. */
+static inline zend_mm_bucket *bucket_of(zend_mm_heap *heap, const void *block)
 {
-    size_t size = zend_mm_heap_find_size(heap, block);
-    return size > 0 && size <= ZEND_MM_MAX_SMALL_SIZE;
+    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
+    return zend_mm_likely(bucket != NULL)
+        ? bucket : zend_mm_page_bucket(heap, zend_mm_page_info(heap, block), block);
 }
 
-/* Set the bit of what was just allocated, if it is a slot. */
-static void *born(zend_mm_heap *heap, void *block)
+static inline uint32_t bin_of_bucket(const zend_mm_heap *heap, const zend_mm_bucket *bucket)
 {
-    if (block != NULL && is_small(heap, block)
-            && !zend_mm_live_bits_set(&heap->hardened->live, block)) {
-        zend_mm_heap_free(heap, block);
+    return (uint32_t)(bucket - heap->free_buckets);
+}
+
+/* Set the bit of a slot that was just allocated. */
+static inline void *slot_born(zend_mm_heap *heap, void *slot)
+{
+    if (!zend_mm_likely(zend_mm_live_bits_set(&heap->hardened->live, zend_mm_number_of(slot), slot))) {
+        zend_mm_heap_free(heap, slot);
         heap->failure = ZEND_MM_FAILURE_STORAGE;
         return NULL;
     }
-    return block;
+    return slot;
 }
 
+/* The same for any block. */
+static void *born(zend_mm_heap *heap, void *block)
+{
+    return block != NULL && bucket_of(heap, block) != NULL ? slot_born(heap, block) : block;
+}
+
+/* A block of the heap below; a slot is one of those that were carved with it. */
 static void *alloc(zend_mm_heap *heap, size_t size)
 {
     if (size > ZEND_MM_MAX_SMALL_SIZE) {
@@ -156,10 +174,19 @@ static void *alloc(zend_mm_heap *heap, size_t size)
     uint32_t bin = zend_mm_bin_of(size);
     bool was_empty = heap->free_buckets[bin].first == NULL;
     void *slot = zend_mm_heap_alloc(heap, size);
-    if (slot != NULL && was_empty && is_small(heap, slot)) {
+    if (slot != NULL && was_empty && bucket_of(heap, slot) != NULL) {
         slot = shuffle(heap, bin, slot);
     }
     return slot;
+}
+
+static __attribute__((noinline)) void *alloc_slow(zend_mm_heap *heap, size_t size)
+{
+    void *block = alloc(heap, size);
+    if (block == NULL && zend_mm_hardened_flush(heap)) {
+        block = alloc(heap, size);
+    }
+    return born(heap, block);
 }
 
 void *zend_mm_base_alloc(zend_mm_heap *heap, size_t size)
@@ -167,11 +194,9 @@ void *zend_mm_base_alloc(zend_mm_heap *heap, size_t size)
     if (heap->hardened == NULL) {
         return zend_mm_heap_alloc(heap, size);
     }
-    void *block = alloc(heap, size);
-    if (block == NULL && zend_mm_hardened_flush(heap)) {
-        block = alloc(heap, size);
-    }
-    return born(heap, block);
+    void *slot = zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)
+        ? zend_mm_hot_pop(heap, zend_mm_bin_of(size)) : NULL;
+    return zend_mm_likely(slot != NULL) ? slot_born(heap, slot) : alloc_slow(heap, size);
 }
 
 void *zend_mm_base_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size)
@@ -186,35 +211,63 @@ void *zend_mm_base_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t si
     return born(heap, block);
 }
 
-/* The bit of a slot must be set: whoever frees or resizes it must own it. */
-static void check_live(const zend_mm_heap *heap, const void *slot, size_t size)
+/* Whoever frees or resizes a slot must own it: its bit must be set. */
+static void panic_twice(const void *slot, uint32_t bin)
 {
-    if (!zend_mm_live_bits_is_set(&heap->hardened->live, slot)) {
-        zend_mm_panic("a block was freed twice", slot, (int)zend_mm_bin_of(size));
-    }
+    zend_mm_panic("a block was freed twice", slot, (int)bin);
 }
 
 void zend_mm_base_free(zend_mm_heap *heap, void *block)
 {
-    if (heap->hardened == NULL || !is_small(heap, block)) {
+    zend_mm_bucket *bucket = heap->hardened == NULL ? NULL : bucket_of(heap, block);
+    if (!zend_mm_likely(bucket != NULL)) {
         zend_mm_heap_free(heap, block);
         return;
     }
-    size_t size = zend_mm_heap_find_size(heap, block);
-    check_live(heap, block, size);
-    zend_mm_live_bits_clear(&heap->hardened->live, block);
-    quarantine(heap, block, size);
+    uint32_t bin = bin_of_bucket(heap, bucket);
+    if (!zend_mm_likely(
+            zend_mm_live_bits_clear(&heap->hardened->live, zend_mm_number_of(block), block))) {
+        panic_twice(block, bin);
+    }
+    quarantine(heap, block, bin);
 }
 
 static void *move(zend_mm_heap *heap, void *block, size_t old_size, size_t size, size_t copy_size)
 {
+    /* The peak must not show the moment in which both blocks are live. */
+    heap->moving_size = old_size;
     void *moved = zend_mm_base_alloc(heap, size);
+    heap->moving_size = 0;
     if (moved != NULL) {
         size_t kept = copy_size < old_size ? copy_size : old_size;
         memcpy(moved, block, kept < size ? kept : size);
         zend_mm_base_free(heap, block);
     }
     return moved;
+}
+
+static void *resize_slot(zend_mm_heap *heap, uint32_t bin, void *slot, size_t size,
+    size_t copy_size)
+{
+    if (!zend_mm_live_bits_is_set(&heap->hardened->live, zend_mm_number_of(slot), slot)) {
+        panic_twice(slot, bin);
+    }
+    return size <= ZEND_MM_MAX_SMALL_SIZE && zend_mm_bin_of(size) == bin
+        ? slot : move(heap, slot, zend_mm_bin_infos[bin].slot_size, size, copy_size);
+}
+
+/* A large or huge block; or none at all, which the heap below finds. */
+static void *resize_pages(zend_mm_heap *heap, void *block, size_t size, size_t copy_size)
+{
+    size_t old_size = zend_mm_heap_find_size(heap, block);
+    if (old_size > 0 && size <= ZEND_MM_MAX_SMALL_SIZE) {
+        return move(heap, block, old_size, size, copy_size);
+    }
+    void *resized = zend_mm_heap_realloc(heap, block, size, copy_size);
+    if (resized == NULL && zend_mm_hardened_flush(heap)) {
+        resized = zend_mm_heap_realloc(heap, block, size, copy_size);
+    }
+    return resized;
 }
 
 void *zend_mm_base_realloc(zend_mm_heap *heap, void *block, size_t size, size_t copy_size)
@@ -225,21 +278,10 @@ void *zend_mm_base_realloc(zend_mm_heap *heap, void *block, size_t size, size_t 
     if (block == NULL) {
         return zend_mm_base_alloc(heap, size);
     }
-    size_t old_size = zend_mm_heap_find_size(heap, block);
-    if (is_small(heap, block)) {
-        check_live(heap, block, old_size);
-        if (size <= ZEND_MM_MAX_SMALL_SIZE && zend_mm_bin_of(size) == zend_mm_bin_of(old_size)) {
-            return block;
-        }
-    }
-    if (old_size > 0 && (old_size <= ZEND_MM_MAX_SMALL_SIZE || size <= ZEND_MM_MAX_SMALL_SIZE)) {
-        return move(heap, block, old_size, size, copy_size);
-    }
-    void *resized = zend_mm_heap_realloc(heap, block, size, copy_size);
-    if (resized == NULL && zend_mm_hardened_flush(heap)) {
-        resized = zend_mm_heap_realloc(heap, block, size, copy_size);
-    }
-    return resized;
+    const zend_mm_bucket *bucket = bucket_of(heap, block);
+    return bucket != NULL
+        ? resize_slot(heap, bin_of_bucket(heap, bucket), block, size, copy_size)
+        : resize_pages(heap, block, size, copy_size);
 }
 
 /* ---- ends ---- */
@@ -248,15 +290,17 @@ void zend_mm_hardened_reset(zend_mm_heap *heap)
 {
     zend_mm_hardened *hardened = heap->hardened;
     while (hardened->quarantine_count > 0) {
-        (void)check_filled(heap, hardened->quarantine[--hardened->quarantine_count]);
+        size_t place = --hardened->quarantine_count;
+        check_filled(hardened->quarantine[place], hardened->bins[place]);
     }
     heap->quarantined_size = 0;
-    zend_mm_live_bits_free(&hardened->live);
+    zend_mm_live_bits_reset(&hardened->live);
 }
 
 void zend_mm_hardened_end(zend_mm_heap *heap)
 {
     zend_mm_hardened_reset(heap);
+    zend_mm_live_bits_free(&heap->hardened->live);
     free(heap->hardened);
     heap->hardened = NULL;
 }

@@ -1,10 +1,9 @@
-/* The tables beside the heap: what is known of live blocks, and which slots are live. */
+/* The table beside the heap: what is known of live blocks. */
 #include "config.h"
 
 #include <criterion/criterion.h>
 
 #include "alloc/block_table.h"
-#include "alloc/live_bits.h"
 #include "stress/random.h"
 
 #define COUNT 4000
@@ -72,33 +71,4 @@ Test(block_table, random_inserts_and_removals_agree_with_a_plain_array)
     }
     zend_mm_block_table_clear(&table);
     cr_assert_eq(table.capacity, 0u);
-}
-
-/* ---- live bits ---- */
-
-static void *slot_at(uintptr_t number, size_t index)
-{
-    return (void *)(number * 2 * 1024 * 1024 + index * 8);
-}
-
-Test(block_table, the_bits_of_neighbours_and_of_other_segments_are_apart)
-{
-    zend_mm_live_bits live = { 0 };
-    cr_assert_not(zend_mm_live_bits_is_set(&live, slot_at(5, 0)));
-    zend_mm_live_bits_clear(&live, slot_at(5, 0));
-    for (uintptr_t number = 1; number <= 100; number++) {
-        cr_assert(zend_mm_live_bits_set(&live, slot_at(number, number * 7)));
-    }
-    for (uintptr_t number = 1; number <= 100; number++) {
-        for (size_t index = 0; index < 1000; index++) {
-            cr_assert_eq(zend_mm_live_bits_is_set(&live, slot_at(number, index)),
-                index == number * 7);
-        }
-    }
-    zend_mm_live_bits_clear(&live, slot_at(50, 350));
-    cr_assert_not(zend_mm_live_bits_is_set(&live, slot_at(50, 350)));
-    cr_assert(zend_mm_live_bits_set(&live, slot_at(50, 262143)));
-    cr_assert(zend_mm_live_bits_is_set(&live, slot_at(50, 262143)));
-    zend_mm_live_bits_free(&live);
-    cr_assert_not(zend_mm_live_bits_is_set(&live, slot_at(1, 7)));
 }

@@ -88,6 +88,15 @@ Test(hardened, random_operations_keep_contents_and_invariants)
     check_valid(zend_mm_get_heap());
 }
 
+Test(hardened, the_peak_does_not_show_the_moment_of_a_move)
+{
+    void *block = emalloc(unknown(3072));
+    block = erealloc(block, unknown(5000));
+    cr_assert_eq(usage(0), 8192u);
+    cr_assert_eq(peak_usage(0), 8192u);
+    efree(block);
+}
+
 Test(hardened, the_quarantine_is_freed_before_the_limit_is_an_error)
 {
     cr_assert(zend_set_memory_limit(2 * MIB));
