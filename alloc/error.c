@@ -10,12 +10,15 @@
 #include "alloc/error.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "alloc/debug.h"
 #include "alloc/globals.h"
 #include "alloc/os.h"
 #include "alloc/process_limit.h"
 
-#define MESSAGE_MAX 160     /* the longest message, with three 20-digit numbers */
+#define PLACE_MAX 240       /* of a longer path the end is told */
+#define MESSAGE_MAX (160 + PLACE_MAX)   /* the longest message, with three 20-digit numbers */
 
 /* atomic: exchanged by zend_mm_set_error_callback, read when an error is reported. */
 static _Atomic(zend_mm_error_callback) error_callback;
@@ -108,48 +111,56 @@ static bool is_process_limit(const zend_mm_heap *heap)
     return limit < ZEND_MM_SEGMENT_SIZE || zend_mm_process_usage() > limit - ZEND_MM_SEGMENT_SIZE;
 }
 
-static const char *describe(const zend_mm_heap *heap, size_t size, char *message,
-    zend_mm_error_kind *kind)
+/* " at FILE:LINE" of the call that fails, where it is known: in debug builds, as in Zend's. */
+static const char *describe_place(const zend_mm_heap *heap, char *text)
 {
+    text[0] = '\0';
+    if (ZEND_DEBUG && heap != NULL && heap->debug != NULL && heap->debug->place.filename != NULL) {
+        const zend_mm_call_site *place = &heap->debug->place;
+        size_t length = strlen(place->filename), most = PLACE_MAX - sizeof " at :4294967295";
+        snprintf(text, PLACE_MAX, " at %s:%u", place->filename + (length > most ? length - most : 0),
+            (unsigned int)place->lineno);
+    }
+    return text;
+}
+
+static zend_mm_error_kind describe(const zend_mm_heap *heap, size_t size, char *message)
+{
+    char text[PLACE_MAX];
+    const char *place = describe_place(heap, text);
     if (is_process_limit(heap)) {
-        *kind = ZEND_MM_ERROR_PROCESS_LIMIT;
         snprintf(message, MESSAGE_MAX,
-            "Allowed process memory size of %zu bytes exhausted (tried to allocate %zu bytes)",
-            zend_mm_process_limit(), size);
-        return message;
+            "Allowed process memory size of %zu bytes exhausted%s (tried to allocate %zu bytes)",
+            zend_mm_process_limit(), place, size);
+        return ZEND_MM_ERROR_PROCESS_LIMIT;
     }
     switch (heap == NULL ? ZEND_MM_FAILURE_STORAGE : (zend_mm_failure)heap->failure) {
     case ZEND_MM_FAILURE_LIMIT:
-        *kind = ZEND_MM_ERROR_LIMIT;
         snprintf(message, MESSAGE_MAX,
-            "Allowed memory size of %zu bytes exhausted (tried to allocate %zu bytes)",
-            heap->limit, size);
-        break;
+            "Allowed memory size of %zu bytes exhausted%s (tried to allocate %zu bytes)",
+            heap->limit, place, size);
+        return ZEND_MM_ERROR_LIMIT;
     case ZEND_MM_FAILURE_SIZE:
-        *kind = ZEND_MM_ERROR_OVERFLOW;
         snprintf(message, MESSAGE_MAX,
             "Possible integer overflow in memory allocation (%zu + %zu)", size,
             zend_mm_os_page_size());
-        break;
+        return ZEND_MM_ERROR_OVERFLOW;
     case ZEND_MM_FAILURE_ALIGNMENT:
-        *kind = ZEND_MM_ERROR_ALIGNMENT;
-        snprintf(message, MESSAGE_MAX, "Unsupported alignment (tried to allocate %zu bytes)", size);
-        break;
+        snprintf(message, MESSAGE_MAX, "Unsupported alignment%s (tried to allocate %zu bytes)",
+            place, size);
+        return ZEND_MM_ERROR_ALIGNMENT;
     default:
-        *kind = ZEND_MM_ERROR_OUT_OF_MEMORY;
         snprintf(message, MESSAGE_MAX,
-            "Out of memory (allocated %zu bytes) (tried to allocate %zu bytes)",
-            heap == NULL ? 0 : heap->real_size, size);
-        break;
+            "Out of memory (allocated %zu bytes)%s (tried to allocate %zu bytes)",
+            heap == NULL ? 0 : heap->real_size, place, size);
+        return ZEND_MM_ERROR_OUT_OF_MEMORY;
     }
-    return message;
 }
 
 void zend_mm_raise(zend_mm_heap *heap, size_t size)
 {
     char message[MESSAGE_MAX];
-    zend_mm_error_kind kind;
-    describe(heap, size, message, &kind);
+    zend_mm_error_kind kind = describe(heap, size, message);
     report_for_heap(heap, kind, message);
     zend_bailout();
 }

@@ -121,7 +121,7 @@ typedef struct stress_counters {
 typedef struct stress_error {
     unsigned int count;
     zend_mm_error_kind kind;
-    char message[160];
+    char message[400];
 } stress_error;
 
 /* Bounds of the live blocks of one heap. */

@@ -92,7 +92,7 @@ tests_death_resize_SOURCES = tests/death/resize.c tests/death/death.h
 tests_death_resize_LDADD = $(PLAIN_LDADD)
 tests_death_remote_SOURCES = tests/death/remote.c tests/death/death.h
 tests_death_remote_LDADD = $(PLAIN_LDADD)
-tests_death_bailout_SOURCES = tests/death/bailout.c tests/death/death.h
+tests_death_bailout_SOURCES = tests/death/bailout.c tests/death/death.h tests/support/place.h
 tests_death_bailout_LDADD = $(PLAIN_LDADD)
 tests_death_environment_SOURCES = tests/death/environment.c tests/death/death.h
 tests_death_environment_LDADD = $(PLAIN_LDADD)
@@ -110,7 +110,7 @@ PLAIN_TESTS += \
 	tests/fault/heap_fault \
 	tests/fault/storage_fault
 
-alloc_stress_support = tests/support/alloc_support.h stress/random.h \
+alloc_stress_support = stress/random.h tests/support/alloc_support.h tests/support/place.h \
 	tests/unit/tsrm_support.h
 alloc_model_support = tests/support/model.c tests/support/model.h $(alloc_stress_support)
 

@@ -12,7 +12,8 @@ tests_unit_sapi_ini_SOURCES = tests/unit/sapi_ini.c
 tests_unit_sapi_ini_LDADD = $(UNIT_LDADD)
 tests_unit_sapi_modules_SOURCES = tests/unit/sapi_modules.c tests/unit/sapi_support.h
 tests_unit_sapi_modules_LDADD = $(UNIT_LDADD)
-tests_unit_sapi_lifecycle_SOURCES = tests/unit/sapi_lifecycle.c tests/unit/sapi_support.h
+tests_unit_sapi_lifecycle_SOURCES = tests/unit/sapi_lifecycle.c tests/unit/sapi_support.h \
+	tests/support/place.h
 tests_unit_sapi_lifecycle_LDADD = $(UNIT_LDADD)
 tests_unit_sapi_output_SOURCES = tests/unit/sapi_output.c tests/unit/sapi_support.h
 tests_unit_sapi_output_LDADD = $(UNIT_LDADD)

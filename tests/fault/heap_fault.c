@@ -15,6 +15,7 @@
 #include "tests/support/alloc_support.h"
 #include "tests/support/check.h"
 #include "tests/support/model.h"
+#include "tests/support/place.h"
 #include "tests/support/storage_fault.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
@@ -97,10 +98,13 @@ static struct {
 
 static void on_error(zend_mm_error_kind kind, const char *message)
 {
+    char text[400];
     size_t held;
     seen.count++;
     seen.kind = kind;
-    if (sscanf(message, "Out of memory (allocated %zu bytes) (tried to allocate %zu bytes)", &held,
+    snprintf(text, sizeof text, "%s", message);
+    cut_place(text);
+    if (sscanf(text, "Out of memory (allocated %zu bytes) (tried to allocate %zu bytes)", &held,
             &seen.tried_size) != 2) {
         seen.tried_size = SIZE_MAX;
     }

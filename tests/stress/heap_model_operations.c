@@ -13,6 +13,7 @@
 
 #include "tests/support/alloc_support.h"
 #include "stress/random.h"
+#include "tests/support/place.h"
 
 enum { BLOCK_COUNT_MAX = 3000, HUGE_COUNT_MAX = 12, MESSAGE_SIZE = 300 };
 
@@ -37,6 +38,7 @@ static void on_error(zend_mm_error_kind kind, const char *message)
     seen.count++;
     seen.kind = kind;
     snprintf(seen.message, sizeof seen.message, "%s", message);
+    cut_place(seen.message);
     if (seen.allocates) {
         void *note = emalloc(100);
         memset(note, 0, 100);

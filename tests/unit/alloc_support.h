@@ -13,6 +13,7 @@
 #include "alloc/globals.h"
 #include "alloc/heap.h"
 #include "alloc/os.h"
+#include "tests/support/place.h"
 
 #define KIB ((size_t)1024)
 #define MIB ((size_t)1024 * 1024)
@@ -114,7 +115,7 @@ static inline zend_mm_heap *set_heap(zend_mm_heap *heap)
 static struct {
     int count;
     zend_mm_error_kind kind;
-    char message[200];
+    char message[400];
     void (*meanwhile)(void);    /* runs inside the callback, if set */
 } heard;
 
@@ -123,6 +124,7 @@ static inline void hear(zend_mm_error_kind kind, const char *message)
     heard.count++;
     heard.kind = kind;
     snprintf(heard.message, sizeof heard.message, "%s", message);
+    cut_place(heard.message);
     if (heard.meanwhile != NULL) {
         heard.meanwhile();
     }

@@ -124,6 +124,11 @@ static void *make_for_caller(int kind ZEND_FILE_LINE_DC)
 
 #define KIND_COUNT 20   /* on a line each */
 
+static void *make_large_for_caller(size_t size ZEND_FILE_LINE_DC)
+{
+    return emalloc_rel(unknown(size));
+}
+
 static void end_for_caller(int kind, void *block ZEND_FILE_LINE_DC)
 {
     if (kind == 0) {
@@ -167,6 +172,80 @@ Test(debug_build, a_relayed_call_notes_the_callers_place_and_the_actual_one)
         before = site.orig_lineno;
     }
 }
+
+/* ---- errors ---- */
+
+static char message[500];
+
+static void keep_message(zend_mm_error_kind kind, const char *text)
+{
+    (void)kind;
+    snprintf(message, sizeof message, "%s", text);
+}
+
+static void *volatile lost;     /* the result of a call that does not return */
+
+/* The statement ends in an error whose text is `head`, the place, `tail`. */
+#define CHECK_PLACE_IN_ERROR(statement, head, tail) \
+    do { \
+        char expected_[500]; \
+        snprintf(expected_, sizeof expected_, "%s at %s:%d%s", head, __FILE__, __LINE__, tail); \
+        zend_try { \
+            statement; \
+        } zend_end_try(); \
+        cr_assert_str_eq(message, expected_); \
+    } while (0)
+
+Test(debug_build, an_error_says_where_the_call_is)
+{
+    ONLY_IN_A_DEBUG_BUILD();
+    zend_mm_set_error_callback(keep_message);
+    cr_assert(zend_set_memory_limit(4 * MIB));
+    const char *limit = "Allowed memory size of 4194304 bytes exhausted";
+    const char *tail = " (tried to allocate 9000000 bytes)";
+    CHECK_PLACE_IN_ERROR(lost = emalloc(unknown(9000000)), limit, tail);
+    CHECK_PLACE_IN_ERROR(lost = ecalloc(unknown(9000000), 1), limit, tail);
+    CHECK_PLACE_IN_ERROR(lost = erealloc(NULL, unknown(9000000)), limit, tail);
+    CHECK_PLACE_IN_ERROR(lost = zend_mm_alloc(zend_mm_get_heap(), unknown(9000000)), limit, tail);
+    CHECK_PLACE_IN_ERROR(lost = make_large_for_caller(9000000 ZEND_FILE_LINE_CC), limit, tail);
+    cr_assert(zend_set_memory_limit(SIZE_MAX));
+    CHECK_PLACE_IN_ERROR(lost = emalloc(unknown(SIZE_MAX / 2)),
+        "Out of memory (allocated 2097152 bytes)",
+        " (tried to allocate 9223372036854775807 bytes)");
+    cr_assert(zend_mm_set_process_limit(4 * MIB));
+    CHECK_PLACE_IN_ERROR(lost = emalloc(unknown(9000000)),
+        "Allowed process memory size of 4194304 bytes exhausted", tail);
+}
+
+Test(debug_build, an_error_of_a_call_that_knows_no_place_has_none)
+{
+    ONLY_IN_A_DEBUG_BUILD();
+    zend_mm_set_error_callback(keep_message);
+    cr_assert(zend_set_memory_limit(4 * MIB));
+    zend_try {
+        lost = _emalloc_huge(unknown(9000000));
+    } zend_end_try();
+    cr_assert_str_eq(message,
+        "Allowed memory size of 4194304 bytes exhausted (tried to allocate 9000000 bytes)");
+}
+
+#if ZEND_DEBUG
+Test(debug_build, of_a_path_that_is_too_long_the_end_is_told)
+{
+    char path[1000], expected[500];
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    memcpy(path + sizeof path - 8, "/last.c", 7);
+    zend_mm_set_error_callback(keep_message);
+    cr_assert(zend_set_memory_limit(4 * MIB));
+    zend_try {
+        lost = _emalloc(unknown(9000000), path, 4000000000u, NULL, 0);
+    } zend_end_try();
+    snprintf(expected, sizeof expected, "Allowed memory size of 4194304 bytes exhausted at %s:"
+        "4000000000 (tried to allocate 9000000 bytes)", path + strlen(path) - 224);
+    cr_assert_str_eq(message, expected);
+}
+#endif
 
 /* ---- what vanishes ---- */
 

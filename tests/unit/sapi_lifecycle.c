@@ -7,6 +7,7 @@
 #include "module_registry.h"
 #include "sapi_internal.h"
 #include "sapi_support.h"
+#include "tests/support/place.h"
 
 /* Which call bails out or fails: compared with the name that the call notes. */
 static const char *bail_out_in = "";
@@ -286,6 +287,7 @@ Test(sapi_lifecycle, the_limit_ends_a_request_with_status_255_and_the_message)
     cr_expect(SG(exit_status) == 0);
     cr_expect(ask_for(9000000));
     cr_expect(SG(exit_status) == 255);
+    cut_place(reports);
     cr_expect_str_eq(reports,
         "Allowed memory size of 8388608 bytes exhausted (tried to allocate 9000000 bytes)\n");
     php_request_shutdown(TSRMLS_C);
