@@ -3,7 +3,7 @@
  * Thread      publishing: the heap's owner. Reading: any.
  * Invariants  what is read of one heap was true of it at one moment: its last publication.
  * Failure     none.
- * Tests       tests/unit/process_stats.c
+ * Tests       tests/unit/process_stats.c, tests/stress/stats_threads.c
  */
 #include "config.h"
 

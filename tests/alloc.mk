@@ -152,7 +152,9 @@ tests_unit_user_storage_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/process_limit
 tests_unit_process_limit_SOURCES = tests/unit/process_limit.c tests/unit/alloc_support.h
 tests_unit_process_limit_LDADD = $(UNIT_LDADD)
-PLAIN_TESTS += tests/stress/process_limit_threads
+PLAIN_TESTS += tests/stress/process_limit_threads tests/stress/stats_threads
+tests_stress_stats_threads_SOURCES = tests/stress/stats_threads.c $(alloc_stress_support)
+tests_stress_stats_threads_LDADD = $(PLAIN_LDADD)
 tests_stress_process_limit_threads_SOURCES = tests/stress/process_limit_threads.c \
 	$(alloc_stress_support)
 tests_stress_process_limit_threads_LDADD = $(PLAIN_LDADD)
