@@ -43,18 +43,31 @@ static void print(output *out, const char *format, ...)
     out->length += printed > 0 ? (size_t)printed : 0;
 }
 
-/* The part of the free pages that is not in the longest free run. */
-static double fragmentation(const zend_mm_heap_statistics *statistics)
+/* The part of the free pages that is not in the longest free run, in ten-thousandths: how a fraction is
+ * printed is the locale's to say, and JSON knows the point only. */
+static unsigned int fragmentation(const zend_mm_heap_statistics *statistics)
 {
     size_t free_count = statistics->free_page_count;
-    return free_count == 0
-        ? 0 : 1 - (double)statistics->largest_free_run / (double)free_count;
+    size_t apart = free_count - statistics->largest_free_run;
+    return free_count == 0 ? 0 : (unsigned int)((apart * 10000 + free_count / 2) / free_count);
+}
+
+/* A JSON string of a text that may hold anything, and be of any length. */
+static void print_string(output *out, const char *text)
+{
+    print(out, "\"");
+    for (; *text != '\0'; text++) {
+        bool is_plain = (unsigned char)*text >= ' ' && *text != '"' && *text != '\\';
+        print(out, is_plain ? "%c" : "\\u%04x", (unsigned char)*text);
+    }
+    print(out, "\"");
 }
 
 static void print_accounts(output *out, const zend_mm_heap_statistics *statistics)
 {
-    print(out, "{\"heap\":%u,\"storage\":\"%s\",\"size\":%zu,\"peak\":%zu,\"real_size\":%zu,"
-        "\"real_peak\":%zu,", statistics->heap_index, statistics->storage, statistics->size,
+    print(out, "{\"heap\":%u,\"storage\":", statistics->heap_index);
+    print_string(out, statistics->storage);
+    print(out, ",\"size\":%zu,\"peak\":%zu,\"real_size\":%zu,\"real_peak\":%zu,", statistics->size,
         statistics->peak, statistics->real_size, statistics->real_peak);
     if (statistics->limit == SIZE_MAX) {
         print(out, "\"limit\":null,");
@@ -67,8 +80,9 @@ static void print_accounts(output *out, const zend_mm_heap_statistics *statistic
     print(out, "\"huge\":{\"count\":%zu,\"size\":%zu,\"cached_count\":%zu,\"cached_size\":%zu},",
         statistics->huge_count, statistics->huge_size, statistics->cached_count,
         statistics->cached_size);
-    print(out, "\"pages\":{\"free\":%zu,\"largest_free_run\":%zu,\"fragmentation\":%.4f},",
-        statistics->free_page_count, statistics->largest_free_run, fragmentation(statistics));
+    unsigned int apart = fragmentation(statistics);
+    print(out, "\"pages\":{\"free\":%zu,\"largest_free_run\":%zu,\"fragmentation\":%u.%04u},",
+        statistics->free_page_count, statistics->largest_free_run, apart / 10000, apart % 10000);
 }
 
 static void print_bins(output *out, const zend_mm_heap_statistics *statistics)

@@ -124,6 +124,42 @@ Test(process_stats, the_dump_is_one_object_with_every_bin_and_segment)
     cr_assert_not_null(strstr(text, "\"largest_free_run\":"));
 }
 
+/* What a JSON parser makes of a dump, by a Python expression over the object `d`. */
+static void check_parsed(zend_mm_heap *heap, const char *expression)
+{
+    char name[] = "/tmp/tsrmalloc-dump-XXXXXX", command[600];
+    int file = mkstemp(name);
+    cr_assert(file >= 0 && zend_mm_heap_dump(heap, file));
+    close(file);
+    snprintf(command, sizeof command,
+        "python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); sys.exit(not (%s))' %s",
+        expression, name);
+    int status = system(command);
+    (void)unlink(name);
+    cr_assert_eq(status, 0, "%s", expression);
+}
+
+Test(process_stats, the_dump_is_json_whatever_the_storage_is_called)
+{
+    if (system("python3 -c 'import json' 2>/dev/null") != 0) {
+        cr_skip_test("there is no python3 to parse it");
+    }
+    char name[3000] = "a \"quoted\" \\ name\n";
+    size_t length = strlen(name);
+    memset(name + length, 'x', sizeof name - 1 - length);
+    zend_mm_mem_handlers handlers = counted_handlers;
+    handlers.name = name;
+    zend_mm_heap *heap = zend_mm_startup_ex(&handlers, 2 * MIB, 0, 0, NULL);
+    cr_assert_not_null(zend_mm_alloc(heap, 100));
+    cr_assert_not_null(zend_mm_alloc(heap, 3 * MIB));
+    check_parsed(heap, "d[\"storage\"] == \"a \\\"quoted\\\" \\\\ name\\n\" + \"x\" * 2981");
+    check_parsed(heap, "len(d[\"bins\"]) == 30 and d[\"huge\"][\"count\"] == 1");
+    check_parsed(heap, "d[\"size\"] == d[\"huge\"][\"size\"]"
+        " + sum(b[\"slot_size\"] * b[\"used\"] for b in d[\"bins\"])");
+    check_parsed(heap, "0 <= d[\"pages\"][\"fragmentation\"] <= 1");
+    zend_mm_shutdown(heap, 1, 1);
+}
+
 Test(process_stats, the_dump_tells_the_limit_of_a_heap_that_has_one)
 {
     cr_assert(zend_set_memory_limit(8 * MIB));
