@@ -72,14 +72,17 @@ static bool is_pad(const unsigned char *bytes, size_t size)
     return true;
 }
 
-zend_mm_padding_damage zend_mm_debug_padding(const zend_mm_debug *debug,
+zend_mm_padding_damage zend_mm_debug_padding(const zend_mm_heap *heap,
     const zend_mm_block_record *record)
 {
+    if (heap->hides_memory) {
+        return ZEND_MM_PADDING_INTACT;      /* the tool sees who writes there */
+    }
     const unsigned char *block = record->block;
     if (!is_pad(block - record->front, record->front)) {
         return ZEND_MM_PADDING_BEFORE;
     }
-    return is_pad(block + record->size, debug->settings.padding) ? ZEND_MM_PADDING_INTACT
+    return is_pad(block + record->size, heap->debug->settings.padding) ? ZEND_MM_PADDING_INTACT
                                                                  : ZEND_MM_PADDING_BEHIND;
 }
 
@@ -91,11 +94,8 @@ static int bin_of_block(const zend_mm_heap *heap, const void *base)
 
 static void check_padding(const zend_mm_heap *heap, const zend_mm_block_record *record)
 {
-    if (heap->hides_memory) {
-        return;     /* the tool sees who writes there */
-    }
     const char *base = (char *)record->block - record->front;
-    switch (zend_mm_debug_padding(heap->debug, record)) {
+    switch (zend_mm_debug_padding(heap, record)) {
     case ZEND_MM_PADDING_BEFORE:
         zend_mm_panic("a block was written before its start", record->block,
             bin_of_block(heap, base));

@@ -70,13 +70,13 @@ size_t zend_mm_debug_find_size(const zend_mm_heap *heap, const void *block);
 void zend_mm_debug_reset(zend_mm_heap *heap, bool silent);
 void zend_mm_debug_end(zend_mm_heap *heap, bool silent);
 
-/* Is the padding of a live block as it was made? */
+/* Is the padding of a live block as it was made? Where a tool watches it nobody looks: it is intact. */
 typedef enum zend_mm_padding_damage {
     ZEND_MM_PADDING_INTACT,
     ZEND_MM_PADDING_BEFORE,         /* written before the block's start */
     ZEND_MM_PADDING_BEHIND,         /* written beyond its end */
 } zend_mm_padding_damage;
-zend_mm_padding_damage zend_mm_debug_padding(const zend_mm_debug *debug,
+zend_mm_padding_damage zend_mm_debug_padding(const zend_mm_heap *heap,
     const zend_mm_block_record *record);
 
 /* ---- leaks.c ---- */

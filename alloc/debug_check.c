@@ -2,9 +2,10 @@
  * words of Zend MM 5.
  * Owns        nothing; reads the heap's records and the padding of its blocks.
  * Thread      the heap's owner.
- * Invariants  nothing is read at an address before it is known to be a block; nothing is changed.
+ * Invariants  nothing is read at an address before it is known to be a block, nor where a tool watches;
+ *             nothing is changed.
  * Failure     a report that there is no memory for is not printed; the result is right all the same.
- * Tests       tests/unit/debug_check.c
+ * Tests       tests/unit/debug_check.c, tests/shadow/tools.sh
  */
 #include "config.h"
 
@@ -41,7 +42,7 @@ static const zend_mm_block_record *find_record(const zend_mm_heap *heap, const v
 static bool is_padding_intact(const zend_mm_heap *heap, const zend_mm_block_record *record)
 {
     return heap->debug == NULL
-        || zend_mm_debug_padding(heap->debug, record) == ZEND_MM_PADDING_INTACT;
+        || zend_mm_debug_padding(heap, record) == ZEND_MM_PADDING_INTACT;
 }
 
 static verdict judge(const zend_mm_heap *heap, const void *block)
@@ -111,9 +112,11 @@ static void print_live(zend_mm_report *out, const zend_mm_heap *heap, const void
         record->site.filename != NULL ? record->site.filename : "Unknown",
         (unsigned int)record->site.lineno, record->size);
     const unsigned char *bytes = block;
-    size_t padding = heap->debug != NULL ? heap->debug->settings.padding : 0;
-    print_padding(out, "Start:", bytes - 1, -1, record->front);
-    print_padding(out, "End:", bytes + record->size, 1, padding);
+    /* Of padding that a tool watches nothing may be read. */
+    bool is_known = heap->debug != NULL && !heap->hides_memory;
+    print_padding(out, "Start:", bytes - 1, -1, is_known ? record->front : 0);
+    print_padding(out, "End:", bytes + record->size, 1,
+        is_known ? heap->debug->settings.padding : 0);
 }
 
 /* Thread numbers as the system shows them; the heap's is of the thread that last used it. */

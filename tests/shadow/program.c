@@ -236,6 +236,18 @@ static void use_threads(void)
 }
 #endif
 
+/* The heap's own checks touch nothing that the tool watches. */
+static void check(void)
+{
+    char *small = keep(emalloc(77)), *huge = keep(emalloc(3000000)), *dead = keep(emalloc(77));
+    efree(dead);
+    bool is_right = mem_block_check(small, 1) && mem_block_check(huge, 3)
+        && !mem_block_check(dead, 1) && zend_mm_check_heap(zend_mm_get_heap(), 1) == 0;
+    fprintf(stderr, "the heap's checks are %s\n", is_right ? "right" : "wrong");
+    efree(small);
+    efree(huge);
+}
+
 static void nothing_wrong(void)
 {
     for (int request = 0; request < 2; request++) {
@@ -271,6 +283,7 @@ static const struct {
     { "use_after_request", use_after_request },
     { "use_uninitialised", use_uninitialised },
     { "leak", leak },
+    { "check", check },
     { "nothing_wrong", nothing_wrong },
 };
 

@@ -54,6 +54,13 @@ is_silent() {
     return 1
 }
 
+# checks_are_right COMMAND...: the heap's checks find what is there, and the tool sees nothing wrong.
+checks_are_right() {
+    "$@" check >"$work/output" 2>&1 && says check "the heap's checks are right" && return
+    cat "$work/output"
+    return 1
+}
+
 # fails COMMAND...: it ends with another status than 0; what it says is kept.
 fails() {
     ! "$@" >"$work/output" 2>&1
@@ -104,6 +111,7 @@ memcheck_sees() {
     check "the heap's own leak report works under memcheck" says leak "Freeing 0x.* \(1234 bytes\)"
     check "memcheck has nothing to say about what is allowed" is_silent "${memcheck[@]}" nothing_wrong
     check "nor in the hardened mode" is_silent env ZEND_MM_HARDENED=1 "${memcheck[@]}" nothing_wrong
+    check "nor about the heap's own checks, which are right" checks_are_right "${memcheck[@]}"
     check "with USE_ZEND_ALLOC=0 memcheck fails a program that leaks" \
         fails env USE_ZEND_ALLOC=0 valgrind -q --error-exitcode=9 --leak-check=full "$program" leak
     check "and says how much" says leak "1,234 bytes in 1 blocks are definitely lost"
@@ -140,6 +148,7 @@ address_sanitizer_sees() {
     check "AddressSanitizer has nothing to say about what is allowed" \
         is_silent "$program" nothing_wrong
     check "nor in the hardened mode" is_silent env ZEND_MM_HARDENED=1 "$program" nothing_wrong
+    check "nor about the heap's own checks, which are right" checks_are_right "$program"
     check "with USE_ZEND_ALLOC=0 AddressSanitizer fails a program that leaks" \
         fails env USE_ZEND_ALLOC=0 "$program" leak
     check "and says how much" says leak "AddressSanitizer: 1234 byte\(s\) leaked in 1 allocation"
