@@ -203,7 +203,7 @@ UNIT_TESTS += tests/unit/process_stats
 tests_unit_process_stats_SOURCES = tests/unit/process_stats.c tests/unit/alloc_support.h
 tests_unit_process_stats_LDADD = $(UNIT_LDADD)
 
-SCRIPT_TESTS += tests/death/hardened.sh
+SCRIPT_TESTS += tests/death/hardened_misuse.sh
 
 # ---- what Valgrind and AddressSanitizer see of blocks ----
 

@@ -53,7 +53,7 @@ static inline bool has_free_checks(void)
     return ZEND_MM_FREE_CHECKS;
 }
 
-/* Does this run in the hardened mode (tests/death/hardened.sh)? Its slots come in random order. */
+/* Does this run in the hardened mode (tests/death/hardened_misuse.sh)? Its slots come in random order. */
 static inline bool is_hardened(void)
 {
     return getenv("ZEND_MM_HARDENED") != NULL;

@@ -1,5 +1,5 @@
 /* ZEND_MM_HARDENED=1: what the default build cannot see. The misuses that it sees, too, are in the other
- * programs of this folder, which tests/death/hardened.sh runs in this mode. */
+ * programs of this folder, which tests/death/hardened_misuse.sh runs in this mode. */
 #include "config.h"
 
 #include "alloc/hardened.h"

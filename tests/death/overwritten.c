@@ -1,6 +1,6 @@
 /* A free slot that something wrote to: found when the slot is popped, if the write hit bits that no
  * address has. A link is stored byte-swapped, so those are its first 17 bits and its last three.
- * tests/death/hardened.sh runs this in the hardened mode, too, where a freed slot rests first. */
+ * tests/death/hardened_misuse.sh runs this in the hardened mode, too, where a freed slot rests first. */
 #include "config.h"
 
 #include "tests/death/death.h"

@@ -121,4 +121,17 @@ check "check.h: a skipped case is a skip" check_h \
 check "check.h: a program without cases fails" check_h \
     '' '0 passed, 0 failed, 0 skipped, status 1'
 
+# The log of a script is named without its .sh: beside a program of that name it would never run.
+listed() {
+    cat "$abs_top_srcdir"/tests/*.mk "$abs_top_srcdir"/tests/*/*.mk |
+        awk -v list="$1" '$0 ~ "^[ \t]*(" list ")_TESTS *[+]?=" { on = 1 } on { print } !/\\$/ { on = 0 }' |
+        tr ' \t\\' '\n\n\n' | grep '^tests/' | sort -u
+}
+logs_are_apart() {
+    listed 'SCRIPT' | sed -n 's/\.sh$//p' >scripts
+    listed 'PLAIN|UNIT' >programs
+    [ -s scripts ] && [ -s programs ] && ! comm -12 scripts programs | grep .
+}
+check "no program and script of the lists have one log" logs_are_apart
+
 check_summary

@@ -10,7 +10,8 @@
 ZEND_MM_HARDENED=1
 export ZEND_MM_HARDENED
 
-for program in misuse double_free overwritten resize remote debug bailout environment; do
+for program in misuse double_free overwritten resize remote debug debug_build bailout environment \
+    tracked persistent; do
     check "tests/death/$program passes in the hardened mode" "$abs_top_builddir/tests/death/$program"
 done
 
