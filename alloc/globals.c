@@ -13,6 +13,7 @@
 
 #include "alloc/debug.h"
 #include "alloc/environment.h"
+#include "alloc/hardened.h"
 #include "tsrm/context.h"
 #include "tsrm/startup_trace.h"
 
@@ -150,6 +151,7 @@ void refresh_memory_manager(void)
     zend_mm_heap *heap = zend_mm_find_current_heap();
     if (heap != NULL && heap->storage != NULL) {
         zend_mm_heap_refresh_key(heap);
+        zend_mm_hardened_refresh(heap);
     }
 }
 

@@ -30,14 +30,18 @@ struct zend_mm_hardened {
     uint8_t bins[QUARANTINE_COUNT];     /* of what rests at each place */
 };
 
+void zend_mm_hardened_refresh(zend_mm_heap *heap)
+{
+    if (heap->hardened != NULL) {
+        heap->hardened->random_state = zend_mm_os_random() | 1;
+    }
+}
+
 bool zend_mm_hardened_start(zend_mm_heap *heap)
 {
     heap->hardened = calloc(1, sizeof *heap->hardened);
-    if (heap->hardened == NULL) {
-        return false;
-    }
-    heap->hardened->random_state = zend_mm_os_random() | 1;
-    return true;
+    zend_mm_hardened_refresh(heap);
+    return heap->hardened != NULL;
 }
 
 /* A number in 0 .. count - 1 that another process cannot guess. */
@@ -295,6 +299,7 @@ void zend_mm_hardened_reset(zend_mm_heap *heap)
     }
     heap->quarantined_size = 0;
     zend_mm_live_bits_reset(&hardened->live);
+    zend_mm_hardened_refresh(heap);
 }
 
 void zend_mm_hardened_end(zend_mm_heap *heap)

@@ -11,6 +11,9 @@
 /* Harden `heap` from now on; it has no blocks yet. false: no memory. */
 bool zend_mm_hardened_start(zend_mm_heap *heap);
 
+/* What is random from here on the heap of no other process, parent or child, repeats. */
+void zend_mm_hardened_refresh(zend_mm_heap *heap);
+
 /* As the functions of heap.h. */
 void *zend_mm_base_alloc(zend_mm_heap *heap, size_t size);
 void *zend_mm_base_alloc_aligned(zend_mm_heap *heap, size_t alignment, size_t size);

@@ -3,6 +3,8 @@
 #include "config.h"
 
 #include <criterion/criterion.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "alloc/hardened.h"
 #include "alloc/storage_guarded.h"
@@ -44,6 +46,47 @@ Test(hardened, slots_come_in_random_order)
     }
     /* In order there are 31 such pairs; by chance more than 12 of them once in 10^11 runs. */
     cr_assert_lt(ascending, 13u);
+}
+
+#define ORDER_COUNT 24
+
+/* The slots that a child is given, in their order, behind `act`. */
+static void order_in_child(void (*act)(void), uintptr_t *order)
+{
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        act();
+        for (int number = 0; number < ORDER_COUNT; number++) {
+            order[number] = number_of(emalloc(unknown(128)));
+        }
+        size_t size = ORDER_COUNT * sizeof *order;
+        _exit(write(ends[1], order, size) == (ssize_t)size ? 0 : 1);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    cr_assert_eq(read(ends[0], order, ORDER_COUNT * sizeof *order),
+        (ssize_t)(ORDER_COUNT * sizeof *order));
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void do_nothing(void)
+{
+}
+
+Test(hardened, each_child_has_an_order_of_its_own_after_its_reset_or_a_refresh)
+{
+    static void (*const acts[])(void) = { do_nothing, end_request, refresh_memory_manager };
+    for (size_t index = 0; index < 3; index++) {
+        uintptr_t first[ORDER_COUNT], second[ORDER_COUNT];
+        order_in_child(acts[index], first);
+        order_in_child(acts[index], second);
+        bool is_same = memcmp(first, second, sizeof first) == 0;
+        cr_assert_eq(is_same, acts[index] == do_nothing);
+    }
 }
 
 Test(hardened, a_freed_slot_is_not_reused_at_once)
