@@ -23,6 +23,9 @@ void zend_mm_report_print(zend_mm_report *report, const char *format, ...)
     va_end(arguments);
     size_t length = printed < 0 ? 0 : (size_t)printed < sizeof line ? (size_t)printed
                                                                      : sizeof line - 1;
+    if (printed >= (int)sizeof line) {
+        line[length - 1] = '\n';        /* cut short, and a line all the same */
+    }
     if (report->length + length > report->capacity) {
         size_t capacity = report->capacity * 2 + sizeof line;
         char *larger = realloc(report->text, capacity);

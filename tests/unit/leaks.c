@@ -69,6 +69,21 @@ Test(leaks, a_relayed_call_names_both_places_and_the_script_is_named)
     cr_assert_str_eq(skip_script_line(capture(end_loudly), "/srv/index.php"), expected);
 }
 
+Test(leaks, a_line_that_is_too_long_is_cut_and_is_a_line)
+{
+    static char filename[3000];
+    memset(filename, 'x', sizeof filename - 1);
+    cr_assert_not_null(located(77, filename, 1, filename, 2));
+    const char *line = skip_script_line(capture(end_loudly), "-");
+    for (int number = 0; number < 2; number++) {
+        const char *end = strchr(line, '\n');
+        cr_assert_not_null(end);
+        cr_assert(line[0] == 'x' && end - line > 500);
+        line = end + 1;
+    }
+    cr_assert_str_eq(line, "=== Total 1 memory leaks detected ===\n");
+}
+
 Test(leaks, further_leaks_of_a_place_are_counted_not_listed)
 {
     static const char one[] = "one.c", two[] = "two.c";
