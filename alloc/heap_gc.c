@@ -3,7 +3,7 @@
  * Thread      the heap's owner.
  * Invariants  the order of the free slots that stay is kept.
  * Failure     none; a damaged list ends the process.
- * Tests       tests/unit/heap_gc.c, tests/stress/heap_model.c
+ * Tests       tests/unit/heap_gc.c, tests/death/double_free.c, tests/death/overwritten.c
  */
 #include "config.h"
 
@@ -45,15 +45,25 @@ static zend_mm_slot *next_slot(const zend_mm_heap *heap, zend_mm_slot *slot, uin
     return zend_mm_link_next(opened);
 }
 
+/* One more free slot in its run. A run has no more than all: a list that is a circle, because a block is
+ * on it twice, ends here and not never. */
+static void count_slot(const zend_mm_heap *heap, const zend_mm_slot *slot, uint32_t bin)
+{
+    if (zend_mm_owner_of(slot) != heap->index || zend_mm_mark_bin(*zend_mm_mark_of(slot)) != bin) {
+        zend_mm_panic("a free slot was overwritten", slot, (int)bin);
+    }
+    if (is_whole_run_free(slot, bin)) {
+        zend_mm_panic("a block was freed twice", slot, (int)bin);
+    }
+    ++*free_count(slot);
+}
+
 /* Count a bin's free slots, run by run. */
 static void count_free_slots(zend_mm_heap *heap, uint32_t bin)
 {
     for (zend_mm_slot *slot = heap->free_buckets[bin].first; slot != NULL;
             slot = next_slot(heap, slot, bin)) {
-        if (zend_mm_owner_of(slot) != heap->index) {
-            zend_mm_panic("a free slot was overwritten", slot, (int)bin);
-        }
-        ++*free_count(slot);
+        count_slot(heap, slot, bin);
     }
     const zend_mm_carve *carve = &heap->carve[bin];
     if (carve->next != carve->end) {

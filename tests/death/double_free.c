@@ -147,6 +147,29 @@ static void test_collected(void)
     check_panic(free_it, block, is_page ? LARGE_TWICE : NO_START, block, NO_BIN);
 }
 
+/* The first of three is no longer one of the two freed last: the list of free slots becomes a circle. */
+static void close_circle_and_collect(void *blocks)
+{
+    void **slots = blocks;
+    for (int number = 0; number < 4; number++) {
+        efree(slots[number % 3]);
+    }
+    (void)zend_mm_gc(zend_mm_get_heap());
+}
+
+static void test_circle(void)
+{
+    CHECK_CASE("in every bin a small block freed twice, some frees ago, is found by a gc");
+    for (int bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
+        end_request();
+        void *blocks[3];
+        take_three(bin, blocks);
+        /* Which of the three is met when the run has no more slots depends on the bin. */
+        death result = die(close_circle_and_collect, blocks);
+        CHECK(is_aborted(&result) && strstr(result.text, TWICE) != NULL);
+    }
+}
+
 int main(void)
 {
     begin_memory_manager();
@@ -159,5 +182,6 @@ int main(void)
     test_large(40000);
     test_huge();
     test_collected();
+    test_circle();
     return check_summary();
 }

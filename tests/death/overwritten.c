@@ -147,6 +147,12 @@ static void test_forged_link(void)
     uintptr_t kept = slot->link;
     slot->link = zend_mm_link_encode(&outside, zend_mm_get_heap()->link_key);
     check_panic(collect_it, NULL, OVERWRITTEN, &outside, (int)zend_mm_bin_of(100));
+    CHECK_CASE("nor one that leads to a block that is no slot of the bin");
+    void *const others[] = { emalloc(unknown(100000)), emalloc(unknown(3000)) };
+    for (size_t index = 0; index < 2; index++) {
+        slot->link = zend_mm_link_encode(others[index], zend_mm_get_heap()->link_key);
+        check_panic(collect_it, NULL, OVERWRITTEN, others[index], (int)zend_mm_bin_of(100));
+    }
     slot->link = kept;
 }
 

@@ -47,6 +47,12 @@ static void ask_recoverably(void *arg)
     _exit(lost == NULL ? SURVIVED : 1);
 }
 
+static void ask_for_a_copy_recoverably(void *arg)
+{
+    lost = perealloc2_recoverable(arg, unknown(TOO_MUCH), 10, 1);
+    _exit(lost == NULL ? SURVIVED : 1);
+}
+
 int main(void)
 {
     void (*const calls[])(void *) = { ask_malloc, ask_calloc, ask_realloc, ask_safe_malloc,
@@ -64,8 +70,10 @@ int main(void)
         CHECK(length >= strlen(text) && strcmp(result.text + length - strlen(text), text) == 0);
         CHECK(TSRMALLOC_SANITIZE_ADDRESS || TSRMALLOC_SANITIZE_THREAD || is_text(&result, text));
     }
-    CHECK_CASE("the recoverable call gives NULL instead");
+    CHECK_CASE("the recoverable calls give NULL instead");
     death result = die(ask_recoverably, block);
+    CHECK(is_exit(&result, SURVIVED));
+    result = die(ask_for_a_copy_recoverably, block);
     CHECK(is_exit(&result, SURVIVED));
     free(block);
     return check_summary();
