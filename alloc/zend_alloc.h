@@ -68,8 +68,17 @@ extern "C" {
 #define ZEND_MM_SEGMENT_SIZE ((size_t)2 * 1024 * 1024)
 #define ZEND_MM_PAGE_SIZE ((size_t)4096)
 #define ZEND_MM_ALIGNMENT ((size_t)8)
+#define ZEND_MM_ALIGNMENT_LOG2 3
+#define ZEND_MM_ALIGNMENT_MASK (~(ZEND_MM_ALIGNMENT - 1))
 #define ZEND_MM_MAX_SMALL_SIZE ((size_t)3072)
 #define ZEND_MM_BIN_COUNT 30
+/* `size` rounded up to what every block is aligned to, or to `alignment`, a power of two. Since 5.2. */
+#define ZEND_MM_ALIGNED_SIZE(size) ZEND_MM_ALIGNED_SIZE_EX((size), ZEND_MM_ALIGNMENT)
+#define ZEND_MM_ALIGNED_SIZE_EX(size, alignment) \
+    (((size) + ((alignment) - 1)) & ~((size_t)(alignment) - 1))
+/* Bytes that a block takes beside its own: who asks for a slot's size less this fills the slot. The
+ * padding of a debug build, as it is unless ZEND_MM_DEBUG says otherwise. Since 7.0. */
+#define ZEND_MM_OVERHEAD ((size_t)(ZEND_DEBUG ? 32 : 0))
 #define ZEND_MM_DEFAULT_RESERVE_SIZE ((size_t)8192)
 #define ZEND_MM_MAX_ALIGNMENT ZEND_MM_SEGMENT_SIZE
 
@@ -218,7 +227,7 @@ ZEND_API void *_safe_realloc(void *block, size_t count, size_t size, size_t offs
 #define safe_malloc(count, size, offset) _safe_malloc((count), (size), (offset))
 #define safe_realloc(block, count, size, offset) _safe_realloc((block), (count), (size), (offset))
 
-/* `persistent` != 0 picks the C library, 0 the request heap. perealloc_recoverable may give NULL. */
+/* `persistent` != 0 picks the C library, 0 the request heap. The recoverable ones may give NULL. */
 #define pemalloc(size, persistent) ((persistent) ? __zend_malloc(size) : emalloc(size))
 #define pefree(block, persistent) ((persistent) ? free(block) : efree(block))
 #define pefree_size(block, size, persistent) \
@@ -231,6 +240,9 @@ ZEND_API void *_safe_realloc(void *block, size_t count, size_t size, size_t offs
     ((persistent) ? __zend_realloc((block), (size)) : erealloc2((block), (size), (copy_size)))
 #define perealloc_recoverable(block, size, persistent) \
     ((persistent) ? realloc((block), (size)) : erealloc_recoverable((block), (size)))
+#define perealloc2_recoverable(block, size, copy_size, persistent) \
+    ((persistent) ? realloc((block), (size)) \
+                  : erealloc2_recoverable((block), (size), (copy_size)))
 #define pestrdup(string, persistent) ((persistent) ? __zend_strdup(string) : estrdup(string))
 #define pestrndup(string, length, persistent) \
     ((persistent) ? zend_strndup((string), (length)) : estrndup((string), (length)))

@@ -88,6 +88,9 @@
     ((persistent) ? __zend_realloc((block), (size)) : erealloc2_rel((block), (size), (copy_size)))
 #define perealloc_recoverable_rel(block, size, persistent) \
     ((persistent) ? realloc((block), (size)) : erealloc_recoverable_rel((block), (size)))
+#define perealloc2_recoverable_rel(block, size, copy_size, persistent) \
+    ((persistent) ? realloc((block), (size)) \
+                  : erealloc2_recoverable_rel((block), (size), (copy_size)))
 #define pestrdup_rel(string, persistent) \
     ((persistent) ? __zend_strdup(string) : estrdup_rel(string))
 

@@ -20,6 +20,18 @@ static const size_t sizes[] = { 0, 1, 7, 8, 9, 15, 16, 17, 24, 63, 64, 65, 100, 
     ZEND_MM_MAX_LARGE_SIZE, ZEND_MM_MAX_LARGE_SIZE + 1, 2 * MIB, 2 * MIB + 1, 5 * MIB };
 #define SIZE_COUNT (sizeof sizes / sizeof sizes[0])
 
+/* ---- the constants ---- */
+
+Test(api, sizes_are_rounded_up_to_an_alignment)
+{
+    cr_assert_eq(ZEND_MM_ALIGNED_SIZE(0), 0u);
+    cr_assert_eq(ZEND_MM_ALIGNED_SIZE(1), 8u);
+    cr_assert_eq(ZEND_MM_ALIGNED_SIZE(unknown(16)), 16u);
+    cr_assert_eq(ZEND_MM_ALIGNED_SIZE_EX(unknown(4097), 4096), 8192u);
+    cr_assert_eq((size_t)1 << ZEND_MM_ALIGNMENT_LOG2, ZEND_MM_ALIGNMENT);
+    cr_assert_eq(23 & ZEND_MM_ALIGNMENT_MASK, 16u);
+}
+
 /* ---- emalloc, efree ---- */
 
 Test(api, any_size_is_a_unique_block_that_can_be_written_and_freed)

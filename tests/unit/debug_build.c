@@ -115,14 +115,15 @@ static void *make_for_caller(int kind ZEND_FILE_LINE_DC)
     case 13: return perealloc_rel(NULL, unknown(10), 0);
     case 14: return perealloc2_rel(NULL, unknown(10), 0, 0);
     case 15: return perealloc_recoverable_rel(NULL, unknown(10), 0);
-    case 16: return pestrdup_rel("text", 0);
-    case 17: return zend_mm_alloc_rel(zend_mm_get_heap(), unknown(10));
-    case 18: return zend_mm_realloc_rel(zend_mm_get_heap(), NULL, unknown(10));
+    case 16: return perealloc2_recoverable_rel(NULL, unknown(10), 0, 0);
+    case 17: return pestrdup_rel("text", 0);
+    case 18: return zend_mm_alloc_rel(zend_mm_get_heap(), unknown(10));
+    case 19: return zend_mm_realloc_rel(zend_mm_get_heap(), NULL, unknown(10));
     default: return zend_mm_realloc2_rel(zend_mm_get_heap(), NULL, unknown(10), 0);
     }
 }
 
-#define KIND_COUNT 20   /* on a line each */
+#define KIND_COUNT 21   /* on a line each */
 
 static void *make_large_for_caller(size_t size ZEND_FILE_LINE_DC)
 {
@@ -391,6 +392,21 @@ Test(debug_build, blocks_are_padded_aligned_and_as_large_as_was_asked_for)
         efree(block);
     }
     check_valid(zend_mm_get_heap());
+}
+
+Test(debug_build, a_slot_less_the_overhead_fills_the_slot)
+{
+    if (zend_mm_get_heap()->hides_memory) {
+        cr_skip_test("a tool's redzones take more");
+    }
+    for (int bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
+        size_t slot_size = zend_mm_bin_infos[bin].slot_size, before = usage(0);
+        if (slot_size > ZEND_MM_OVERHEAD) {
+            void *block = emalloc(unknown(slot_size - ZEND_MM_OVERHEAD));
+            cr_assert_eq(usage(0) - before, slot_size);
+            efree(block);
+        }
+    }
 }
 
 Test(debug_build, freed_memory_is_filled_with_zends_byte)

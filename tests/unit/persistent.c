@@ -69,6 +69,9 @@ Test(persistent, the_pe_macros_choose_by_their_last_argument)
         cr_assert_eq(block[99], 7);
         block = perealloc_recoverable(block, unknown(100), persistent);
         cr_assert_eq(block[99], 7);
+        block = perealloc2_recoverable(block, unknown(200), 100, persistent);
+        cr_assert_eq(is_zend_ptr(block), !persistent);
+        cr_assert_eq(block[99], 7);
         block = safe_perealloc(block, unknown(10), 20, 30, persistent);
         cr_assert_eq(is_zend_ptr(block), !persistent);
         cr_assert_eq(block[99], 7);
