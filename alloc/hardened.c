@@ -139,12 +139,16 @@ static void *shuffle(zend_mm_heap *heap, uint32_t bin, void *slot)
 
 /* ---- calls ---- */
 
-/* The bucket of a slot of this heap, live or not; NULL for anything else. */
+/* The bucket of a slot of this heap, live or not; NULL for anything else, in a build without checks on
+ * the hot path, too. */
 static inline zend_mm_bucket *bucket_of(zend_mm_heap *heap, const void *block)
 {
-    zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
-    return zend_mm_likely(bucket != NULL)
-        ? bucket : zend_mm_page_bucket(heap, zend_mm_page_info(heap, block), block);
+    if (!zend_mm_likely(zend_mm_owner_of(block) == heap->index)) {
+        return NULL;
+    }
+    uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
+    zend_mm_bucket *bucket = &heap->free_buckets[word & ZEND_MM_WORD_BIN_MASK];
+    return zend_mm_likely(zend_mm_is_slot_start(bucket, word, block)) ? bucket : NULL;
 }
 
 static inline uint32_t bin_of_bucket(const zend_mm_heap *heap, const zend_mm_bucket *bucket)
@@ -198,7 +202,7 @@ void *zend_mm_base_alloc(zend_mm_heap *heap, size_t size)
     if (heap->hardened == NULL) {
         return zend_mm_heap_alloc(heap, size);
     }
-    void *slot = zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)
+    void *slot = ZEND_MM_CHECK_LINK && zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)
         ? zend_mm_hot_pop(heap, zend_mm_bin_of(size)) : NULL;
     return zend_mm_likely(slot != NULL) ? slot_born(heap, slot) : alloc_slow(heap, size);
 }
