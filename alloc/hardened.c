@@ -75,9 +75,8 @@ static void release(zend_mm_heap *heap, void *slot, uint32_t bin)
 {
     check_filled(slot, bin);
     heap->quarantined_size -= zend_mm_bin_infos[bin].slot_size;
-    if (!zend_mm_likely(zend_mm_hot_push(heap, &heap->free_buckets[bin], slot))) {
-        zend_mm_heap_free(heap, slot);      /* says what is wrong */
-    }
+    /* It was live for the heap below, so it is none of the two that were freed there last. */
+    (void)zend_mm_hot_push(heap, &heap->free_buckets[bin], slot);
 }
 
 bool zend_mm_hardened_flush(zend_mm_heap *heap)
