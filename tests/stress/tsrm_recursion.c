@@ -23,7 +23,7 @@ static atomic_long ctor_count, dtor_count;
 static _Thread_local int depth;
 static int round_count = 40;
 
-static unsigned stress_below(unsigned limit)
+static unsigned random_below(unsigned limit)
 {
     unsigned value = atomic_fetch_add(&seed, 0x9E3779B9u);
 
@@ -83,10 +83,10 @@ static void id_allocate(void)
     /* A new id is ready on return, inside ctors and dtors too, where there is a live entry. */
     node = tsrm_is_managed_thread() && depth == 1 ? ts_resource(id) : NULL;
     CHECK(node == NULL || node->magic == MAGIC);
-    if (stress_below(2) == 0) {
+    if (random_below(2) == 0) {
         ts_apply_for_id(id, node_apply);
     }
-    if (stress_below(4) != 0) {
+    if (random_below(4) != 0) {
         ts_free_id(id);
     }
 }
@@ -110,7 +110,7 @@ static void do_something(void)
         return;
     }
     depth++;
-    switch (stress_below(6)) {
+    switch (random_below(6)) {
     case 0:
         id_allocate();
         break;
@@ -118,7 +118,7 @@ static void do_something(void)
         CHECK(ts_resource(0) != NULL);
         break;
     case 2:
-        ts_resource((ts_rsrc_id)stress_below(50) + 1);
+        ts_resource((ts_rsrc_id)random_below(50) + 1);
         break;
     case 3:
         context_use();
@@ -145,7 +145,7 @@ static void *body(void *arg)
 
     for (i = 0; i < round_count; i++) {
         depth = 0;
-        switch (stress_below(4)) {
+        switch (random_below(4)) {
         case 0:
             thread_result(thread_run(short_life, i % 2 == 0 ? &seed : NULL));
             break;
