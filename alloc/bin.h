@@ -7,7 +7,6 @@
 
 #include <stdalign.h>
 
-#include "alloc/checks.h"
 #include "alloc/segment.h"
 
 #define ZEND_MM_BUCKET_COUNT 32     /* the 30 bins, then two that own no slot: 31 is MARK_NONE's */
@@ -82,7 +81,6 @@ static inline bool zend_mm_is_slot_start(const zend_mm_bucket *bucket, uint32_t 
 }
 
 /* ---- links: rotated, so that a partial overwrite hits the bits that are checked, XOR key ----
- * (A build that does not check them has them plain.)
  *
  *   63        ADDRESS_BITS            3   0         rotated:  63                 20  17        0
  *   +---------+-----------------------+---+                   +--------------------+---+--------+
@@ -94,8 +92,7 @@ static inline bool zend_mm_is_slot_start(const zend_mm_bucket *bucket, uint32_t 
 #define ZEND_MM_LINK_ROTATION (ZEND_MM_LINK_BITS - ZEND_MM_ADDRESS_BITS)
 
 /* In rotated form: the address bits from ZEND_MM_ADDRESS_BITS on and the low three. */
-#define ZEND_MM_LINK_INVALID \
-    (ZEND_MM_CHECK_LINK ? ((uintptr_t)ZEND_MM_ALIGNMENT << ZEND_MM_LINK_ROTATION) - 1 : 0)
+#define ZEND_MM_LINK_INVALID (((uintptr_t)ZEND_MM_ALIGNMENT << ZEND_MM_LINK_ROTATION) - 1)
 
 static inline uintptr_t zend_mm_link_rotate(uintptr_t link, unsigned int bits)
 {
@@ -104,23 +101,17 @@ static inline uintptr_t zend_mm_link_rotate(uintptr_t link, unsigned int bits)
 
 static inline uintptr_t zend_mm_link_encode(const zend_mm_slot *next, uintptr_t key)
 {
-    if (!ZEND_MM_CHECK_LINK) {
-        return (uintptr_t)next;
-    }
     return zend_mm_link_rotate((uintptr_t)next, ZEND_MM_LINK_ROTATION) ^ key;
 }
 
 /* The link with the key taken off, still rotated: valid if no bit of ZEND_MM_LINK_INVALID is set. */
 static inline uintptr_t zend_mm_link_open(const zend_mm_slot *slot, uintptr_t key)
 {
-    return ZEND_MM_CHECK_LINK ? slot->link ^ key : slot->link;
+    return slot->link ^ key;
 }
 
 static inline zend_mm_slot *zend_mm_link_next(uintptr_t opened)
 {
-    if (!ZEND_MM_CHECK_LINK) {
-        return (zend_mm_slot *)opened;
-    }
     return (zend_mm_slot *)zend_mm_link_rotate(opened,
         (ZEND_MM_LINK_BITS - ZEND_MM_LINK_ROTATION) % ZEND_MM_LINK_BITS);
 }

@@ -145,9 +145,9 @@ static inline zend_mm_bucket *bucket_of(zend_mm_heap *heap, const void *block)
     if (!zend_mm_likely(zend_mm_owner_of(block) == heap->index)) {
         return NULL;
     }
-    uint32_t word = zend_mm_segment_of(block)->map[zend_mm_page_of(block)];
-    zend_mm_bucket *bucket = &heap->free_buckets[word & ZEND_MM_WORD_BIN_MASK];
-    return zend_mm_likely(zend_mm_is_slot_start(bucket, word, block)) ? bucket : NULL;
+    uint32_t mark = *zend_mm_mark_of(block);
+    zend_mm_bucket *bucket = zend_mm_hot_bucket_of_mark(heap, mark);
+    return zend_mm_likely(zend_mm_is_slot_start(bucket, mark, block)) ? bucket : NULL;
 }
 
 static inline uint32_t bin_of_bucket(const zend_mm_heap *heap, const zend_mm_bucket *bucket)
@@ -202,7 +202,7 @@ void *zend_mm_base_alloc(zend_mm_heap *heap, size_t size)
         return zend_mm_heap_alloc(heap, size);
     }
     void *slot = ZEND_MM_CHECK_LINK && zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)
-        ? zend_mm_hot_pop(heap, zend_mm_bin_of(size)) : NULL;
+        ? zend_mm_hot_pop(heap, zend_mm_hot_bucket_of_size(heap, size)) : NULL;
     return zend_mm_likely(slot != NULL) ? slot_born(heap, slot) : alloc_slow(heap, size);
 }
 

@@ -25,7 +25,7 @@ ZEND_MM_HOT void *zend_mm_hot_pop(const zend_mm_heap *heap, zend_mm_bucket *buck
         return NULL;
     }
     uintptr_t opened = zend_mm_link_open(slot, heap->link_key);
-    if (!zend_mm_likely((opened & ZEND_MM_LINK_INVALID) == 0)) {
+    if (ZEND_MM_CHECK_LINK && !zend_mm_likely((opened & ZEND_MM_LINK_INVALID) == 0)) {
         return NULL;
     }
     zend_mm_slot *next = zend_mm_link_next(opened);

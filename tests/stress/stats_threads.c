@@ -17,7 +17,7 @@
 
 #ifdef ZTS
 
-#include "tests/support/random.h"
+#include "stress/random.h"
 #include "tests/unit/tsrm_support.h"
 
 #define MIB ((size_t)1024 * 1024)
@@ -82,19 +82,19 @@ static void take_back(worker *worker)
 
 static void request(worker *worker)
 {
-    (void)zend_set_memory_limit(limits[random_below(&worker->random, 2)]);
+    (void)zend_set_memory_limit(limits[stress_below(&worker->random, 2)]);
     atomic_store(&worker->posted, emalloc(64));
     for (volatile int number = 0; number < BLOCK_COUNT; number++) {
         static const size_t ceilings[] = { 100, 3000, 200000, 3 * MIB };
-        size_t size = random_below(&worker->random, ceilings[random_below(&worker->random, 4)]) + 1;
+        size_t size = stress_below(&worker->random, ceilings[stress_below(&worker->random, 4)]) + 1;
         zend_try {
             void *block = emalloc(size);
             memset(block, number, size < 100 ? size : 100);
-            if (random_below(&worker->random, 3) == 0) {
+            if (stress_below(&worker->random, 3) == 0) {
                 efree(block);
             }
         } zend_end_try();
-        size_t other = random_below(&worker->random, THREAD_COUNT);
+        size_t other = stress_below(&worker->random, THREAD_COUNT);
         if (&workers[other] != worker) {
             free_posted(&workers[other]);
         }
