@@ -165,6 +165,9 @@ void zend_mm_heap_trim_pool(zend_mm_heap *heap, zend_mm_pool_slack slack);
 void zend_mm_heap_expect(zend_mm_heap *heap, uint32_t expected);
 /* May the heap hold `size` more bytes? */
 bool zend_mm_heap_is_within_limit(const zend_mm_heap *heap, size_t size);
+/* The heap is to hold `more` bytes: what it only keeps, the spare unit and cached mappings, goes back
+ * where the heap would hold more than ever since its request began. */
+void zend_mm_heap_yield(zend_mm_heap *heap, size_t more);
 /* Drop what is cached and free; true when something came of it. */
 bool zend_mm_heap_reclaim(zend_mm_heap *heap);
 
@@ -221,6 +224,8 @@ void zend_mm_heap_huge_free(zend_mm_heap *heap, void *block);
 bool zend_mm_heap_huge_resize(zend_mm_heap *heap, const zend_mm_huge *huge, size_t size,
     void **block);
 bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap);
+/* Give back the cached mapping that was freed first; false: there is none. */
+bool zend_mm_heap_huge_give_oldest(zend_mm_heap *heap);
 void zend_mm_heap_huge_free_all(zend_mm_heap *heap);
 /* Whole OS pages for `size` bytes; 0 when that overflows. */
 size_t zend_mm_heap_huge_round(size_t size);

@@ -4,6 +4,8 @@
  * Invariants  I1  a live huge block is in the table, and its first 2 MiB are in the segment map
  *             I2  a cached mapping is in neither
  *             I3  real_size counts what was touched of the mappings of both
+ *             I4  real_size is above real_peak at no moment, and rises to it with an empty cache only:
+ *                 what is cached raises no peak
  * Failure     NULL or false with heap->failure set; the heap is as before.
  * Tests       tests/unit/heap_huge.c, tests/fault/heap_fault.c
  */
@@ -17,6 +19,10 @@
 #include "alloc/os_shadow.h"
 #include "alloc/panic.h"
 #include "alloc/process_limit.h"
+
+/* A block in a mapping that was used before leaves so much of it resident in vain: with thousands of
+ * blocks an eighth each would add up. */
+#define WASTE_FRACTION 128
 
 size_t zend_mm_heap_huge_round(size_t size)
 {
@@ -78,12 +84,20 @@ static void discard_tail(zend_mm_heap *heap, zend_mm_huge *mapping, size_t size)
     }
 }
 
-bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap)
+bool zend_mm_heap_huge_give_oldest(zend_mm_heap *heap)
 {
     zend_mm_huge evicted;
+    if (!zend_mm_huge_cache_evict(&heap->huge, &evicted)) {
+        return false;
+    }
+    give_mapping(heap, &evicted);
+    return true;
+}
+
+bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap)
+{
     bool dropped = false;
-    while (zend_mm_huge_cache_evict(&heap->huge, &evicted)) {
-        give_mapping(heap, &evicted);
+    while (zend_mm_heap_huge_give_oldest(heap)) {
         dropped = true;
     }
     return dropped;
@@ -125,6 +139,7 @@ static bool prepare_table(zend_mm_heap *heap)
 /* A mapping from the storage; real_size counts `size` bytes of it. */
 static bool obtain_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mapping)
 {
+    zend_mm_heap_yield(heap, size);
     size_t mapped_size = mapped_size_for(heap, size);
     bool is_within_limit = zend_mm_heap_is_within_limit(heap, size);
     void *block = NULL;
@@ -153,16 +168,39 @@ static bool obtain_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mappin
     return true;
 }
 
+static bool remap(zend_mm_heap *heap, zend_mm_huge *huge, size_t mapped_size);
+
+/* No cached mapping fits, and a new one would cost the cache its oldest: the newest is made to fit.
+ * Its pages are moved, which is cheaper than to make as many anew. */
+static bool refit_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mapping)
+{
+    if (!is_elastic(heap) || heap->real_size + size <= heap->real_peak
+            || !zend_mm_huge_cache_take_newest(&heap->huge, mapping)) {
+        return false;
+    }
+    size_t mapped_size = mapped_size_for(heap, size);
+    bool fits = mapped_size == mapping->mapped_size || remap(heap, mapping, mapped_size);
+    zend_mm_set_owner(mapping->address, ZEND_MM_OWNER_NONE);
+    if (!fits) {
+        give_mapping(heap, mapping);
+    } else if (mapping->touched_size > mapped_size) {
+        lower_touched_size(heap, mapping, mapped_size);
+    }
+    return fits;
+}
+
 /* A cached mapping for `size` bytes, of which little more is touched. */
 static bool reuse_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mapping)
 {
     zend_mm_huge_fit fit = is_elastic(heap) ? ZEND_MM_HUGE_LOOSE : ZEND_MM_HUGE_CLOSE;
-    if (!zend_mm_huge_cache_take(&heap->huge, size, fit, mapping)) {
+    if (!zend_mm_huge_cache_take(&heap->huge, size, fit, mapping)
+            && !refit_mapping(heap, size, mapping)) {
         return false;
     }
     mapping->size = size;
     if (mapping->touched_size < size) {
         size_t more = size - mapping->touched_size;
+        zend_mm_heap_yield(heap, more);
         if (!zend_mm_heap_is_within_limit(heap, more)
                 || !zend_mm_heap_storage_reserve(heap, more)) {
             give_mapping(heap, mapping);
@@ -170,7 +208,7 @@ static bool reuse_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mapping
         }
         add_real_size(heap, more);
         mapping->touched_size = size;
-    } else if (!zend_mm_huge_is_close(mapping->touched_size, size)) {
+    } else if (is_elastic(heap) && mapping->touched_size - size > size / WASTE_FRACTION) {
         discard_tail(heap, mapping, size);
     }
     return true;
@@ -280,6 +318,7 @@ static bool has_room_for(zend_mm_heap *heap, size_t size)
 static bool grow(zend_mm_heap *heap, zend_mm_huge *huge, size_t size)
 {
     size_t more = size - huge->touched_size;
+    zend_mm_heap_yield(heap, more);
     if (!has_room_for(heap, more)) {
         heap->failure = ZEND_MM_FAILURE_LIMIT;
         return false;

@@ -138,6 +138,7 @@ static bool take_unit(zend_mm_heap *heap)
         heap->failure = ZEND_MM_FAILURE_STORAGE;
         return false;
     }
+    zend_mm_heap_yield(heap, heap->block_size);
     zend_mm_segment *unit = obtain_unit(heap);
     if (unit == NULL) {
         zend_mm_segment_table_give(table, segments_per_unit(heap), first);
@@ -162,8 +163,8 @@ static bool take_unit(zend_mm_heap *heap)
     return true;
 }
 
-/* Give a unit away, whatever is in it; its free runs are no longer on any list. */
-static void give_unit(zend_mm_heap *heap, uint32_t first)
+/* A unit, whatever is in it, is no longer the heap's; its free runs are no longer on any list. */
+static zend_mm_segment *disown_unit(zend_mm_heap *heap, uint32_t first)
 {
     zend_mm_segment *unit = info_at(heap, first)->segment;
     for (uint32_t index = 0; index < segments_per_unit(heap); index++) {
@@ -175,20 +176,36 @@ static void give_unit(zend_mm_heap *heap, uint32_t first)
     if (heap->hides_memory) {
         zend_mm_os_shadow_show(unit, heap->block_size);
     }
+    return unit;
+}
+
+/* Past the pool: what lies there stays resident. */
+static void give_to_storage(zend_mm_heap *heap, zend_mm_segment *unit)
+{
     if (heap->pool != NULL) {
-        if (zend_mm_pool_give(heap->pool, unit)) {
-            return;
-        }
         zend_mm_pool_count(heap->pool, -1);
     }
     zend_mm_heap_storage_free(heap, unit, heap->block_size, heap->block_size);
 }
 
-static void give_free_unit(zend_mm_heap *heap, uint32_t first)
+static void give_unit(zend_mm_heap *heap, uint32_t first)
+{
+    zend_mm_segment *unit = disown_unit(heap, first);
+    if (heap->pool == NULL || !zend_mm_pool_give(heap->pool, unit)) {
+        give_to_storage(heap, unit);
+    }
+}
+
+static void retire_unit(zend_mm_heap *heap, uint32_t first)
 {
     for (uint32_t index = 0; index < segments_per_unit(heap); index++) {
         zend_mm_segment_retire(&heap->free_runs, first + index);
     }
+}
+
+static void give_free_unit(zend_mm_heap *heap, uint32_t first)
+{
+    retire_unit(heap, first);
     give_unit(heap, first);
 }
 
@@ -208,6 +225,26 @@ void zend_mm_heap_give_free_units(zend_mm_heap *heap)
                 && unit->free_segment_count == segments_per_unit(heap)) {
             give_free_unit(heap, first);
         }
+    }
+}
+
+static void give_spare_unit(zend_mm_heap *heap)
+{
+    uint32_t first = unit_of(heap, zend_mm_number_of(heap->spare_unit));
+    heap->spare_unit = NULL;
+    retire_unit(heap, first);
+    give_to_storage(heap, disown_unit(heap, first));
+}
+
+void zend_mm_heap_yield(zend_mm_heap *heap, size_t more)
+{
+    if (heap->real_size + more <= heap->real_peak) {
+        return;
+    }
+    if (heap->spare_unit != NULL) {
+        give_spare_unit(heap);
+    }
+    while (heap->real_size + more > heap->real_peak && zend_mm_heap_huge_give_oldest(heap)) {
     }
 }
 

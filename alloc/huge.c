@@ -161,6 +161,16 @@ bool zend_mm_huge_cache_take(zend_mm_huge_table *table, size_t size, zend_mm_hug
     return true;
 }
 
+bool zend_mm_huge_cache_take_newest(zend_mm_huge_table *table, zend_mm_huge *found)
+{
+    if (table->cached_count == 0) {
+        return false;
+    }
+    *found = table->cached[table->cached_count - 1];
+    cache_remove_at(table, table->cached_count - 1);
+    return true;
+}
+
 bool zend_mm_huge_cache_give(zend_mm_huge_table *table, const zend_mm_huge *mapping)
 {
     if (table->cached_count == ZEND_MM_HUGE_CACHE_COUNT

@@ -58,6 +58,8 @@ typedef enum zend_mm_huge_fit {
 /* A cached mapping with room for `size` bytes, the newest that fits closely, in *found. */
 bool zend_mm_huge_cache_take(zend_mm_huge_table *table, size_t size, zend_mm_huge_fit fit,
     zend_mm_huge *found);
+/* The one freed last, whatever its size; false when there is none. */
+bool zend_mm_huge_cache_take_newest(zend_mm_huge_table *table, zend_mm_huge *found);
 /* Keep a freed mapping. false: the oldest must be taken out with zend_mm_huge_cache_evict() before,
  * or the mapping is larger than the cache. */
 bool zend_mm_huge_cache_give(zend_mm_huge_table *table, const zend_mm_huge *mapping);

@@ -137,6 +137,7 @@ static struct {
     int init_count, dtor_count, compact_count;
     int alloc_count, realloc_count, free_count;
     size_t live_count, live_size;           /* blocks given out */
+    size_t peak_size;                       /* the largest live_size */
     size_t compact_live_count;              /* blocks given out while compact ran */
     size_t smallest_size, smallest_freed;   /* bytes of one _alloc, of one _free */
     bool refuse_init, refuse_alloc, refuse_realloc;
@@ -164,6 +165,13 @@ static inline void counted_compact(zend_mm_storage *storage)
     counted.compact_live_count = counted.live_count;
 }
 
+static inline void note_peak_size(void)
+{
+    if (counted.live_size > counted.peak_size) {
+        counted.peak_size = counted.live_size;
+    }
+}
+
 static inline void *counted_alloc(zend_mm_storage *storage, size_t size)
 {
     (void)storage;
@@ -177,6 +185,7 @@ static inline void *counted_alloc(zend_mm_storage *storage, size_t size)
     }
     counted.live_count++;
     counted.live_size += size;
+    note_peak_size();
     if (counted.smallest_size == 0 || size < counted.smallest_size) {
         counted.smallest_size = size;
     }
@@ -195,6 +204,7 @@ static inline void *counted_realloc(zend_mm_storage *storage, void *block, size_
     if (moved != NULL) {
         counted.live_size += new_size;
         counted.live_size -= old_size;
+        note_peak_size();
     }
     return moved;
 }

@@ -113,10 +113,27 @@ Test(heap_huge, the_cache_is_bounded_and_its_oldest_mapping_leaves_first)
 
 Test(heap_huge, a_mapping_larger_than_the_cache_goes_back_at_once)
 {
-    zend_mm_free(heap, zend_mm_alloc(heap, 3 * MIB));
-    zend_mm_free(heap, zend_mm_alloc(heap, ZEND_MM_HUGE_CACHE_SIZE + 4096));
+    void *other = zend_mm_alloc(heap, 3 * MIB);
+    void *larger = zend_mm_alloc(heap, ZEND_MM_HUGE_CACHE_SIZE + 4096);
+    zend_mm_free(heap, other);
+    zend_mm_free(heap, larger);
     cr_assert_eq(heap->huge.cached_count, 1u, "the others stay for it");
     cr_assert_eq(heap->real_size, 5 * MIB);
+}
+
+Test(heap_huge, what_is_cached_raises_no_peak)
+{
+    zend_mm_free(heap, zend_mm_alloc(heap, 3 * MIB));
+    zend_mm_free(heap, zend_mm_alloc(heap, 4 * MIB));
+    cr_assert_eq(heap->huge.cached_count, 1u, "the oldest left for the new one");
+    cr_assert_eq(heap->real_peak, 6 * MIB);
+    cr_assert_eq(counted.peak_size, 6 * MIB, "it was gone before the new one came");
+    cr_assert_not_null(zend_mm_alloc(heap, ZEND_MM_MAX_LARGE_SIZE));
+    cr_assert_eq(heap->huge.cached_count, 0u, "it left for a segment");
+    cr_assert_eq(heap->real_peak, 6 * MIB);
+    zend_mm_free(heap, zend_mm_realloc(heap, zend_mm_alloc(heap, 3 * MIB), 5 * MIB));
+    cr_assert_eq(heap->real_peak, 9 * MIB, "two segments and 5 MiB");
+    cr_assert_eq(counted.peak_size, 9 * MIB);
 }
 
 Test(heap_huge, freeing_keeps_errno_whatever_the_storage_does_to_it)
@@ -388,6 +405,44 @@ Test(heap_huge_lazy, what_a_shorter_request_would_waste_is_discarded)
     cr_assert_eq(block[3 * MIB], 0, "it was given back, so it reads as zeros");
 }
 
+Test(heap_huge_lazy, no_more_than_a_128th_of_a_block_is_kept_in_vain)
+{
+    zend_mm_free(lazy, zend_mm_alloc(lazy, 4 * MIB));
+    void *block = zend_mm_alloc(lazy, 4 * MIB - 28 * KIB);
+    cr_assert_eq(lazy->real_size, 6 * MIB);
+    zend_mm_free(lazy, block);
+    cr_assert_not_null(zend_mm_alloc(lazy, 4 * MIB - 64 * KIB));
+    cr_assert_eq(lazy->real_size, 6 * MIB - 64 * KIB);
+}
+
+Test(heap_huge_lazy, at_the_peak_a_mapping_that_is_too_short_is_made_longer)
+{
+    unsigned char *block = zend_mm_alloc(lazy, 3 * MIB);
+    memset(block, 0xff, 3 * MIB);
+    zend_mm_free(lazy, block);
+    block = zend_mm_alloc(lazy, 5 * MIB);
+    cr_assert_eq(block[0], 0xff, "its pages were moved, not made anew");
+    cr_assert_eq(mapped_size_of(block), 6 * MIB);
+    cr_assert_eq(lazy->real_size, 7 * MIB);
+    cr_assert_eq(lazy->real_peak, 7 * MIB);
+    cr_assert_eq(zend_mm_process_usage(), 7 * MIB);
+    check_valid(lazy);
+}
+
+Test(heap_huge_lazy, at_the_peak_a_mapping_that_is_too_long_is_made_shorter)
+{
+    unsigned char *block = zend_mm_alloc(lazy, 30 * MIB);
+    memset(block, 0xff, 30 * MIB);
+    zend_mm_free(lazy, block);
+    block = zend_mm_alloc(lazy, 7 * MIB);
+    cr_assert_eq(block[0], 0xff);
+    cr_assert_eq(mapped_size_of(block), 8 * MIB);
+    cr_assert_eq(lazy->huge.cached_count, 0u);
+    cr_assert_eq(lazy->real_size, 9 * MIB);
+    cr_assert_eq(zend_mm_process_usage(), 9 * MIB);
+    check_valid(lazy);
+}
+
 Test(heap_huge_lazy, a_block_grows_into_its_own_addresses_where_it_stands)
 {
     void *block = zend_mm_alloc(lazy, 2 * MIB + 4096);
@@ -410,8 +465,9 @@ Test(heap_huge_lazy, growing_within_the_addresses_is_held_to_the_limit)
 
 Test(heap_huge_lazy, a_cached_mapping_that_the_limit_has_no_room_to_fill_makes_room)
 {
-    zend_mm_free(lazy, zend_mm_alloc(lazy, 3 * MIB));
+    void *block = zend_mm_alloc(lazy, 3 * MIB);
     void *other = zend_mm_alloc(lazy, 5 * MIB);
+    zend_mm_free(lazy, block);
     lazy->limit = 2 * MIB + 5 * MIB + 3 * MIB + 512 * KIB;
     cr_assert_null(zend_mm_try_alloc(lazy, 4 * MIB));
     cr_assert_eq(lazy->failure, ZEND_MM_FAILURE_LIMIT);

@@ -52,6 +52,16 @@ Test(heap_pages, taking_and_freeing_at_a_segments_edge_does_not_call_the_storage
     cr_assert_eq(counted.alloc_count + counted.free_count, calls);
 }
 
+Test(heap_pages, a_free_segment_that_is_kept_back_raises_no_peak)
+{
+    zend_mm_free(heap, zend_mm_alloc(heap, FULL));
+    cr_assert_eq(heap->real_size, 4 * MIB);
+    zend_mm_free(heap, zend_mm_alloc(heap, 2 * MIB + 4096));
+    cr_assert_eq(heap->real_peak, 4 * MIB + 4096, "it left for the huge block");
+    cr_assert_eq(counted.peak_size, 4 * MIB + 4096);
+    check_valid(heap);
+}
+
 Test(heap_pages, the_first_segment_stays_even_when_it_is_free)
 {
     zend_mm_segment *first = heap->first_unit;
