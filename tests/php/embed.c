@@ -2,6 +2,7 @@
  * preload the drop-in into. Compiled by tests/php/support.sh against the installed PHP's headers.
  *
  *     embed [-n] [-q] [-d NAME=VALUE]... [-f] FILE [ARGUMENT]...
+ *     embed [-n] [-q] [-d NAME=VALUE]... -r CODE [ARGUMENT]...
  *
  * -n is taken as given: only what -d says counts. The exit status is the script's.
  */
@@ -35,8 +36,8 @@ static void add_setting(const char *text)
         (int)(value - text), text, value);
 }
 
-/* Takes the options; the index of the file. */
-static int take_options(int argc, char **argv)
+/* Takes the options; the index of the file, or (*is_code) of the code. */
+static int take_options(int argc, char **argv, bool *is_code)
 {
     int index = 1;
     while (index < argc && argv[index][0] == '-' && argv[index][1] != '\0') {
@@ -47,7 +48,8 @@ static int take_options(int argc, char **argv)
         if (option == 'd') {
             const char *text = argv[index][2] != '\0' ? argv[index] + 2 : argv[++index];
             add_setting(text != NULL ? text : "");
-        } else if (option == 'f') {
+        } else if (option == 'f' || option == 'r') {
+            *is_code = option == 'r';
             return index + 1;
         } else if (strchr("nqC", option) == NULL) {
             fprintf(stderr, "embed: unknown option %s\n", argv[index]);
@@ -58,16 +60,25 @@ static int take_options(int argc, char **argv)
     return index;
 }
 
-static int run_file(const char *path)
+static void run_file(const char *path)
+{
+    zend_file_handle file;
+    zend_stream_init_filename(&file, path);
+    file.primary_script = 1;
+    CG(skip_shebang) = 1;
+    (void)php_execute_script(&file);
+    zend_destroy_file_handle(&file);
+}
+
+static int run(char *text, bool is_code)
 {
     int status = 255;
     zend_first_try {
-        zend_file_handle file;
-        zend_stream_init_filename(&file, path);
-        file.primary_script = 1;
-        CG(skip_shebang) = 1;
-        (void)php_execute_script(&file);
-        zend_destroy_file_handle(&file);
+        if (is_code) {
+            (void)zend_eval_string_ex(text, NULL, "Command line code", 1);
+        } else {
+            run_file(text);
+        }
         status = EG(exit_status);
     } zend_catch {
         status = EG(exit_status);
@@ -99,9 +110,10 @@ static void define_stream(const char *name, const char *url)
 
 int main(int argc, char **argv)
 {
-    int first = take_options(argc, argv);
+    bool is_code = false;
+    int first = take_options(argc, argv, &is_code);
     if (first >= argc) {
-        fprintf(stderr, "usage: embed [-d NAME=VALUE]... FILE [ARGUMENT]...\n");
+        fprintf(stderr, "usage: embed [-d NAME=VALUE]... FILE|-r CODE [ARGUMENT]...\n");
         return 64;
     }
 #ifdef ZTS
@@ -131,7 +143,7 @@ int main(int argc, char **argv)
     define_stream("STDIN", "php://stdin");
     define_stream("STDOUT", "php://stdout");
     define_stream("STDERR", "php://stderr");
-    int status = run_file(argv[first]);
+    int status = run(argv[first], is_code);
     php_request_shutdown(NULL);
     php_module_shutdown();
     sapi_shutdown();
