@@ -3,7 +3,16 @@
 # The core is compiled again: its TSRM macros are empty, each thread has its heap in TLS, and names
 # that mean something else in PHP are others (core_names.h).
 
-EXTRA_DIST += php/symbols docs/php.md php/bench/bench.sh php/bench/huge.php php/bench/large.php
+EXTRA_DIST += php/symbols docs/php.md php/bench/bench.sh php/bench/clock.c \
+    php/bench/replace.php
+
+# ROUNDS: how many (default 11). What the last run found goes into docs/php.md with bench-php-document.
+bench-php: all
+	@$(srcdir)/php/bench/bench.sh . bench-php-results $(ROUNDS)
+bench-php-document:
+	@$(srcdir)/bench/update_document.sh '$(srcdir)/docs/php.md' bench-php-results
+.PHONY: bench-php bench-php-document
+
 if PHP_DROP_IN
 
 php_sources = \

@@ -13,7 +13,7 @@ check-php-zts: all
 .PHONY: check-php-zts
 
 LONG_TESTS += tests/php/apache_long.sh
-php_scripts = DiffTest dokuwiki end error exit ffi fibers fork gc hello idle limit_huge limit_in \
+php_scripts = DiffTest PackagesTest dokuwiki end error exit ffi fibers fork gc hello idle limit_huge limit_in \
     limit_raised limit_set limit_text phpinfo sizes twig values
 EXTRA_DIST += $(php_tests) $(php_scripts:%=tests/php/scripts/%.php) tests/php/abi.c \
     tests/php/apache_long.sh tests/php/embed.c tests/php/fake_php.c tests/php/fake_program.c \

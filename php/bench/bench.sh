@@ -1,103 +1,155 @@
 #!/bin/sh
-# bench: how much CPU time and memory PHP programs take with the drop-in, as a part of what they take
-# without it. Each round runs every program with and without, in turn; printed are the medians, over
-# the rounds, of the ratios within a round. The machine's speed drifts, so nothing else is compared.
+# bench: how much CPU time and memory PHP programs take with the drop-in and without it. Each round
+# runs every program with and without, in turn; ratios are medians, over the rounds, of the ratios
+# within a round. The machine's speed drifts, so nothing else is compared.
 #
-# usage: php/bench/bench.sh BUILD_DIRECTORY [ROUNDS]        (default: 11 rounds)
-# Needs: libphp8.2-embed php8.2-dev; composer, phpunit, php-twig and dokuwiki for their rows.
+# usage: php/bench/bench.sh BUILD_DIRECTORY RESULTS_DIRECTORY [ROUNDS]        (default: 11 rounds)
+# Prints the tables and leaves them in RESULTS_DIRECTORY/results.md. Needs 6 GiB of memory;
+# libphp8.2-embed, php8.2-dev, composer, phpunit, php-twig and dokuwiki.
 set -eu
 
-[ $# -ge 1 ] || { sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 64; }
+[ $# -ge 2 ] || { sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 64; }
 here=$(cd "$(dirname "$0")" && pwd)
 abs_top_srcdir=$(cd "$here/../.." && pwd)
 abs_top_builddir=$(cd "$1" && pwd)
-rounds=${2:-11}
+rounds=${3:-11}
 export abs_top_srcdir abs_top_builddir
 # shellcheck source=tests/php/support.sh
 . "$abs_top_srcdir/tests/php/support.sh"
+mkdir -p "$2"
+results=$(cd "$2" && pwd)/results.md
 
-extensions=
-for name in ctype iconv mbstring tokenizer xml dom simplexml xmlwriter phar posix; do
-    [ ! -f "$(php-config8.2 --extension-dir)/$name.so" ] ||
-        extensions="$extensions -d extension=$name"
+fail() {
+    echo "bench: $*" >&2
+    exit 1
+}
+for file in /usr/bin/composer /usr/bin/phpunit /usr/share/php/Twig/autoload.php \
+        /usr/share/dokuwiki/doku.php; do
+    [ -e "$file" ] || fail "$file is not installed"
 done
+"${CC:-cc}" -O2 -o "$work/clock" "$here/clock.c" || fail "no compiler"
 
-# measure LIBRARY ARGUMENT...: one run's user CPU seconds, all its CPU seconds, peak resident KiB.
+# ---- rounds ----
+
+# measure LIBRARY RUNS ARGUMENT...: CPU seconds of a run, peak KiB, and what the program printed last.
 measure() {
     library=$1
-    shift
-    # shellcheck disable=SC2086
-    LD_PRELOAD=$library "$work/clock" "$embed" $extensions -d memory_limit=-1 "$@" \
-        2>&1 >/dev/null | tail -n 1
+    runs=$2
+    shift 2
+    # shellcheck disable=SC2046,SC2086
+    figures=$(env ${library:+LD_PRELOAD=$library} "$work/clock" "$runs" "$work/printed" "$embed" \
+        $(extensions) -d memory_limit=-1 -d date.timezone=UTC "$@") ||
+        fail "${library:+with the drop-in }it failed: $*: $(tail -n 3 "$work/printed")"
+    echo "$figures $(tail -n 1 "$work/printed" | grep -xE '[0-9.]+' || echo 0)"
 }
 
-cat >"$work/clock.c" <<'SOURCE'
-#include <stdio.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-int main(int argc, char **argv)
-{
-    int status;
-    struct rusage usage;
-    pid_t child = fork();
-    if (child == 0) {
-        execv(argv[1], argv + 1);
-        _exit(127);
-    }
-    if (argc < 2 || wait4(child, &status, 0, &usage) != child || status == 127 << 8) {
-        return 1;
-    }
-    double user = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
-    double kernel = (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
-    fprintf(stderr, "%.6f %.6f %ld\n", user, user + kernel, usage.ru_maxrss);
-    return 0;
-}
-SOURCE
-"${CC:-cc}" -o "$work/clock" "$work/clock.c"
-
-# median FIGURE: of the ratios of one figure; an even number of rounds takes the lower middle.
-median() {
-    awk -v figure="$1" '{ print $(figure + 3) / $figure }' "$work/ratios" | sort -n |
-        sed -n "$(((rounds + 1) / 2))p"
-}
-
-# row NAME ARGUMENT...: one program, `rounds` times with and without.
-row() {
-    row_name=$1
-    shift
+# take RUNS ARGUMENT...: all rounds of a program, a line each: without CPU, peak, printed; then with.
+take() {
     round=0
-    : >"$work/ratios"
+    : >"$work/rounds"
     while [ $round -lt "$rounds" ]; do
         # Who comes first changes from round to round.
         if [ $((round % 2)) -eq 0 ]; then
-            stock=$(measure "" "$@")
-            ours=$(measure "$drop_in" "$@")
+            without=$(measure "" "$@")
+            with=$(measure "$drop_in" "$@")
         else
-            ours=$(measure "$drop_in" "$@")
-            stock=$(measure "" "$@")
+            with=$(measure "$drop_in" "$@")
+            without=$(measure "" "$@")
         fi
-        echo "$stock $ours" >>"$work/ratios"
+        echo "$without $with" >>"$work/rounds"
         round=$((round + 1))
     done
-    printf '| %s | %.3f | %.3f | %.3f |\n' "$row_name" "$(median 1)" "$(median 2)" "$(median 3)"
 }
 
-echo "| with / without the drop-in | user CPU time | with the system's | peak memory |"
-echo "|---|---|---|---|"
-COMPOSER_HOME=$work/composer COMPOSER_ALLOW_SUPERUSER=1 COMPOSER_DISABLE_NETWORK=1
-export COMPOSER_HOME COMPOSER_ALLOW_SUPERUSER COMPOSER_DISABLE_NETWORK
-if [ -d /usr/share/php/Composer ]; then
+# median EXPRESSION: of an awk expression over the rounds; of an even number, the lower middle.
+median() {
+    awk "{ print $1 }" "$work/rounds" | sort -n | sed -n "$(((rounds + 1) / 2))p"
+}
+
+# verdict VALUE RELATION GOAL
+verdict() { awk "BEGIN { print ($1 $2 $3) ? \"met\" : \"MISSED\" }"; }
+
+memory_cells() {
+    ratio=$(median '$5 / $2')
+    awk "BEGIN { printf \"%.1f | %.1f | %.3f | %s |\\n\", $(median '$2') / 1024, \
+        $(median '$5') / 1024, $ratio, \"$(verdict "$ratio" '<=' 1.0005)\" }"
+}
+
+# script NAME RUNS ARGUMENT...: a row of the first table.
+script() {
+    name=$1
+    shift
+    take "$@"
+    ratio=$(median '$4 / $1')
+    echo "$ratio" >>"$work/script_ratios"
+    awk "BEGIN { printf \"| %s | %.1f | %.1f | %.3f | %s | \", \"$name\", $(median '$1 * 1000'), \
+        $(median '$4 * 1000'), $ratio, \"$(verdict "$ratio" '<=' 1.0005)\" }"
+    memory_cells
+}
+
+# replacement NAME GOAL ARGUMENT...: a row of the second table.
+replacement() {
+    name=$1
+    goal=$2
+    shift 2
+    take 1 "$here/replace.php" "$@"
+    ratio=$(median '$3 / $6')
+    awk "BEGIN { printf \"| %s | %.2f | %.2f | %.2f | >= %s | %s | \", \"$name\", $(median '$3'), \
+        $(median '$6'), $ratio, \"$goal\", \"$(verdict "$ratio" '>=' "$goal")\" }"
+    memory_cells
+}
+
+# ---- what was measured, and where ----
+
+describe() {
+    model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+    php '-r' 'echo PHP_VERSION;'
+    echo "Measured on $(date -u +%Y-%m-%d) with \`make bench-php\`: $rounds rounds, PHP" \
+        "$(cat "$work/out") (Debian's embed), tsrmalloc" \
+        "$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$abs_top_builddir/config.h"), Linux" \
+        "$(uname -r), ${model:-$(uname -m)}, $(nproc) CPUs, transparent huge pages" \
+        "$(sed 's/.*\[\(.*\)\].*/\1/' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null)."
+    echo
+}
+
+run_scripts() {
+    COMPOSER_HOME=$work/composer COMPOSER_ALLOW_SUPERUSER=1 COMPOSER_DISABLE_NETWORK=1
+    export COMPOSER_HOME COMPOSER_ALLOW_SUPERUSER COMPOSER_DISABLE_NETWORK
     mkdir -p "$work/project" "$COMPOSER_HOME"
     ln -s /usr/share/php "$work/project/src"
     echo '{"name": "tsrmalloc/project", "autoload": {"classmap": ["src/"]}}' \
         >"$work/project/composer.json"
-    row "composer dump-autoload" /usr/bin/composer -n -d "$work/project" dump-autoload -o
-fi
-[ ! -f /usr/bin/phpunit ] || row phpunit /usr/bin/phpunit --do-not-cache-result --no-configuration \
-    "$scripts/DiffTest.php"
-[ ! -d /usr/share/php/Twig ] || row "twig page" "$scripts/twig.php"
-row "values (micro-benchmarks)" "$scripts/values.php"
-row "sizes (micro-benchmarks)" "$scripts/sizes.php"
-row "100,000 strings of 4-16 KiB, 200,000 replaced" "$here/large.php"
-row "2,000 strings of 2-3 MiB, 2,000 replaced" "$here/huge.php"
+    make_wiki "$work/wiki"
+    measure "" 1 "$scripts/dokuwiki.php" "$work/wiki" wiki:syntax >/dev/null     # fills its caches
+
+    echo "| script | CPU ms, without | with | ratio | <= 1.00 | peak MiB, without | with | ratio" \
+        "| <= stock |"
+    echo "|---|---|---|---|---|---|---|---|---|"
+    script "dokuwiki page" 5 "$scripts/dokuwiki.php" "$work/wiki" wiki:syntax
+    script "composer dump-autoload" 1 /usr/bin/composer -n -d "$work/project" dump-autoload -o
+    script "phpunit" 5 /usr/bin/phpunit --do-not-cache-result --no-configuration "$scripts"
+    script "twig page" 5 "$scripts/twig.php"
+    script "values (micro-benchmarks)" 3 "$scripts/values.php"
+    script "sizes (micro-benchmarks)" 3 "$scripts/sizes.php"
+    all=$(sort -n "$work/script_ratios" | sed -n 3p)
+    echo
+    awk "BEGIN { printf \"The median of the scripts' CPU ratios is %.3f (goal: <= 0.97): %s.\\n\", \
+        $all, \"$(verdict "$all" '<=' 0.9705)\" }"
+}
+
+run_replacements() {
+    echo
+    echo "| strings, all live | CPU us each, without | with | times faster | goal | | peak MiB," \
+        "without | with | ratio | <= stock |"
+    echo "|---|---|---|---|---|---|---|---|---|---|"
+    replacement "100,000 of 4-16 KiB, 200,000 replaced at random" 2.5 100000 200000 4096 16384
+    replacement "2,000 of 2-3 MiB, 2,000 replaced at random" 2 2000 2000 2097152 3145728
+}
+
+{
+    describe
+    run_scripts
+    run_replacements
+} | tee "$results.new"
+grep -q 'of 2-3 MiB, 2,000 replaced' "$results.new" || exit 1
+mv "$results.new" "$results"

@@ -17,16 +17,8 @@ wiki=$work/wiki
 
 # Root's children become another user, who has to reach all this.
 chmod 755 "$work"
-cp -rL /usr/share/dokuwiki "$wiki" 2>/dev/null
-rm -f "$wiki/.htaccess"
-mkdir -p "$wiki/conf" "$work/logs"
-cp -rL /etc/dokuwiki/. "$wiki/conf/" 2>/dev/null
-cp -rL /var/lib/dokuwiki/data "$wiki/data" 2>/dev/null
-for folder in attic cache index locks log media media_attic media_meta meta pages tmp; do
-    mkdir -p "$wiki/data/$folder"
-done
-printf '<?php $conf["savedir"] = "%s/data"; $conf["useacl"] = 0;\n' "$wiki" >"$wiki/conf/local.php"
-printf '<?php define("DOKU_CONF", "%s/conf/");\n' "$wiki" >"$wiki/inc/preload.php"
+make_wiki "$wiki"
+mkdir -p "$work/logs"
 [ "$(id -u)" -ne 0 ] || chown -R www-data "$wiki"
 cat >"$work/apache.conf" <<CONFIGURATION
 ServerRoot $work

@@ -3,17 +3,10 @@
 set -u
 . "$abs_top_srcdir/tests/php/support.sh"
 
-# What the programs load; those that are not there are left out, and so are the programs.
-extensions=
-for name in ctype iconv mbstring tokenizer xml dom simplexml xmlwriter phar posix; do
-    [ ! -f "$(php-config8.2 --extension-dir)/$name.so" ] ||
-        extensions="$extensions -d extension=$name"
-done
-
 # program ARGUMENT...: $embed with the extensions. Durations and memory are not compared.
 program() {
-    # shellcheck disable=SC2086
-    "$embed" $extensions -d memory_limit=512M -d date.timezone=UTC "$@" 2>&1 |
+    # shellcheck disable=SC2046
+    "$embed" $(extensions) -d memory_limit=512M -d date.timezone=UTC "$@" 2>&1 |
         sed -E 's/^Time: .*//; s/in [0-9.]+ seconds//'
 }
 is_same_program() {
@@ -25,7 +18,7 @@ is_same_program() {
 
 # needs PACKAGE FILE SENTENCE: false, and the skip is printed, if FILE is not there.
 needs() {
-    [ -e "$2" ] && [ -n "$extensions" ] || { check_skip "$3" "$1 is not installed"; return 1; }
+    [ -e "$2" ] && [ -n "$(extensions)" ] || { check_skip "$3" "$1 is not installed"; return 1; }
 }
 
 sentence="composer validates a project and makes its class loader"
@@ -48,6 +41,10 @@ if needs phpunit /usr/bin/phpunit "$sentence"; then
     check "$sentence" is_same_program /usr/bin/phpunit --do-not-cache-result --testdox \
         --no-configuration "$scripts/DiffTest.php"
     check "they pass" out "OK ("
+    check "phpunit runs a package's own tests, of another package" is_same_program \
+        /usr/bin/phpunit --do-not-cache-result --testdox --no-configuration \
+        "$scripts/PackagesTest.php"
+    check "they pass" out "OK (14 tests"
 fi
 
 sentence="twig renders a page"
@@ -58,16 +55,7 @@ fi
 sentence="dokuwiki renders pages"
 if needs dokuwiki /usr/share/dokuwiki/doku.php "$sentence"; then
     wiki=$work/wiki
-    cp -rL /usr/share/dokuwiki "$wiki" 2>/dev/null
-    mkdir -p "$wiki/data" "$wiki/conf"
-    cp -rL /etc/dokuwiki/. "$wiki/conf/" 2>/dev/null
-    cp -rL /var/lib/dokuwiki/data/. "$wiki/data/" 2>/dev/null
-    for folder in attic cache index locks log media media_attic media_meta meta pages tmp; do
-        mkdir -p "$wiki/data/$folder"
-    done
-    printf '<?php $conf["savedir"] = "%s/data"; $conf["useacl"] = 0;\n' "$wiki" \
-        >"$wiki/conf/local.php"
-    printf '<?php define("DOKU_CONF", "%s/conf/");\n' "$wiki" >"$wiki/inc/preload.php"
+    make_wiki "$wiki"
     program "$scripts/dokuwiki.php" "$wiki" start >/dev/null        # fills its caches
     for page in wiki:syntax wiki:dokuwiki start wiki:welcome; do
         check "$sentence: $page" is_same_program "$scripts/dokuwiki.php" "$wiki" "$page"

@@ -4,6 +4,8 @@
 #   php ARGUMENT...      runs tests/php/embed as it is: then $status, $work/out and $work/err
 #   ours ARGUMENT...     the same with the drop-in preloaded
 #   same SENTENCE ARGUMENT...  checks that both print the same and end with the same status
+#   extensions           prints the -d options for what programs load, as far as it is there
+#   make_wiki DIRECTORY  a dokuwiki of its own, from Debian's
 #   out TEXT, err TEXT   true if that output has TEXT somewhere (a fixed string)
 #   status_is N          true if the last run ended so
 #
@@ -71,6 +73,25 @@ same() {
     sentence=$1
     shift
     check "$sentence" is_same "$@"
+}
+
+extensions() {
+    for name in ctype iconv mbstring tokenizer xml dom simplexml xmlwriter phar posix; do
+        [ ! -f "$(php-config8.2 --extension-dir)/$name.so" ] || echo "-d extension=$name"
+    done
+}
+
+make_wiki() {
+    cp -rL /usr/share/dokuwiki "$1" 2>/dev/null || true    # some links lead nowhere
+    rm -f "$1/.htaccess"
+    mkdir -p "$1/data" "$1/conf"
+    cp -rL /etc/dokuwiki/. "$1/conf/" 2>/dev/null || true
+    cp -rL /var/lib/dokuwiki/data/. "$1/data/" 2>/dev/null || true
+    for folder in attic cache index locks log media media_attic media_meta meta pages tmp; do
+        mkdir -p "$1/data/$folder"
+    done
+    printf '<?php $conf["savedir"] = "%s/data"; $conf["useacl"] = 0;\n' "$1" >"$1/conf/local.php"
+    printf '<?php define("DOKU_CONF", "%s/conf/");\n' "$1" >"$1/inc/preload.php"
 }
 
 out() { grep -qF -e "$1" "$work/out" || { cat "$work/out" "$work/err"; return 1; }; }
