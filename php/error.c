@@ -18,7 +18,6 @@
 #include "php/face.h"
 #include "php/host.h"
 
-#define MESSAGE_MAX 1024        /* as in PHP, which cuts such a text, too */
 #define EXIT_HARD_LIMIT 137     /* what PHP exits with at its hard limit */
 #define DEFAULT_PERCENT 200     /* of the limit is the hard limit */
 #define DEFAULT_DISTANCE ((size_t)1 << 30)
@@ -50,6 +49,24 @@ static _Noreturn void raise_error(zend_mm_heap *heap, const char *message)
     exit(255);
 }
 
+/* For php/late.c. */
+void tsrmalloc_php_report_begins(void)
+{
+    zend_mm_heap *heap = zend_mm_find_current_heap();
+    if (heap != NULL && !heap->overflow) {
+        heap->overflow = true;
+        zend_mm_heap_release_reserve(heap);
+    }
+}
+
+void tsrmalloc_php_report_ends(void)
+{
+    zend_mm_heap *heap = zend_mm_find_current_heap();
+    if (heap != NULL) {
+        php_end_report(heap);
+    }
+}
+
 void php_end_report(zend_mm_heap *heap)
 {
     if (heap->overflow) {
@@ -61,14 +78,14 @@ void php_end_report(zend_mm_heap *heap)
 static const char *describe(const zend_mm_heap *heap, size_t size, char *message)
 {
     if (heap != NULL && heap->failure == ZEND_MM_FAILURE_LIMIT) {
-        snprintf(message, MESSAGE_MAX, LIMIT_TEXT, heap->limit, size);
+        snprintf(message, PHP_MESSAGE_MAX, LIMIT_TEXT, heap->limit, size);
     } else if (heap != NULL && heap->failure == ZEND_MM_FAILURE_STORAGE
             && heap->is_refused_by_process) {
-        snprintf(message, MESSAGE_MAX,
+        snprintf(message, PHP_MESSAGE_MAX,
             "Allowed process memory size of %zu bytes exhausted (tried to allocate %zu bytes)",
             zend_mm_process_limit(), size);
     } else {
-        snprintf(message, MESSAGE_MAX,
+        snprintf(message, PHP_MESSAGE_MAX,
             "Out of memory (allocated %zu bytes) (tried to allocate %zu bytes)",
             heap != NULL ? heap->real_size : 0, size);
     }
@@ -77,7 +94,7 @@ static const char *describe(const zend_mm_heap *heap, size_t size, char *message
 
 void php_delayed_error_or_panic(bool delay, const char *format, ...)
 {
-    char message[MESSAGE_MAX];
+    char message[PHP_MESSAGE_MAX];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
@@ -149,7 +166,7 @@ void *php_failed_alloc(const php_attempt *attempt)
             return block;
         }
     }
-    char message[MESSAGE_MAX];
+    char message[PHP_MESSAGE_MAX];
     describe(heap, attempt->size, message);
     if (php_fallible) {
         php_delayed_error_or_panic(true, "%s", message);

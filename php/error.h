@@ -32,6 +32,10 @@ bool php_safe_size(size_t count, size_t size, size_t offset, size_t *bytes);
 /* The host has set the limit again: its last act but one when it reports an error. */
 void php_end_report(zend_mm_heap *heap);
 
+/* The same for php/late.c, of the calling thread's heap; and that the report begins. */
+void tsrmalloc_php_report_begins(void);
+void tsrmalloc_php_report_ends(void);
+
 /* Owner only: of the calling thread. */
 extern ZEND_MM_HIDDEN ZEND_MM_TLS bool php_fallible;
 extern ZEND_MM_HIDDEN ZEND_MM_TLS uint64_t php_allocs_left;     /* 0: not counted */

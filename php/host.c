@@ -10,9 +10,12 @@
 #include "php/host.h"
 
 #include <dlfcn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tsrm/tsrm.h"
 
 /* PHP tells its version only once it is started, but each version has functions of its own. What is
  * newer than the last one may have changed what this library relies on. */
@@ -81,6 +84,31 @@ void php_host_refuse(const char *reason)
     exit(PHP_EXIT_NOT_SERVED);
 }
 
+/* ---- a late PHP that the archive is linked into ---- */
+
+/* Of php/late.c; NULL where that is not linked. */
+extern void tsrmalloc_php_delay(const char *message)
+    __attribute__((weak, visibility("hidden")));
+
+static void delay_error(bool delay, const char *format, ...) TSRM_PRINTF(2, 3);
+
+/* As PHP's own, which is not there: without a delay the process ends. */
+static void delay_error(bool delay, const char *format, ...)
+{
+    char message[PHP_MESSAGE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (!delay) {
+        fprintf(stderr, "%s\n", message);
+        abort();
+    }
+    tsrmalloc_php_delay(message);
+}
+
+/* ---- what the host has ---- */
+
 static void find_functions(void *object)
 {
     php_host = (php_host_functions){ .version = "8" };
@@ -91,7 +119,9 @@ static void find_functions(void *object)
     find(object, "zend_get_executed_lineno", &php_host.executed_lineno);
     find(object, "ts_allocate_id", &php_host.allocate_id);
     find(object, "ts_resource_ex", &php_host.resource_ex);
-    if (has(object, "zend_handle_delayed_oom")) {
+    if (tsrmalloc_php_delay != NULL) {
+        php_host.delayed_error = delay_error;
+    } else if (has(object, "zend_handle_delayed_oom")) {
         find(object, "zend_mm_delayed_error_or_panic", &php_host.delayed_error);
         find(object, "start_memory_manager", &php_host.own_start);
         find(object, "zend_mm_shutdown", &php_host.own_shutdown);

@@ -10,6 +10,7 @@
 
 #define PHP_E_ERROR 1
 #define PHP_EXIT_NOT_SERVED 70
+#define PHP_MESSAGE_MAX 1024    /* as in PHP, which cuts such a text, too */
 
 /* The host's functions that are needed; NULL: it has none such. Const after php_host_find(). */
 typedef struct php_host {
@@ -24,8 +25,8 @@ typedef struct php_host {
     int (*allocate_id)(int *id, size_t size, void (*ctor)(void *), void (*dtor)(void *));
     void *(*resource_ex)(int id, void *thread);
 
-    /* A host that raises the limit's error later (8.2.35 and its contemporaries); its own memory
-     * manager is started as well, because its zend_handle_delayed_oom() flags that one's heap. */
+    /* A host that raises the limit's error later (8.2.35 and its contemporaries). Where it has its own
+     * memory manager still, that is started as well: its zend_handle_delayed_oom() flags its heap. */
     void (*delayed_error)(bool delay, const char *format, ...);
     void (*own_start)(void);
     void (*own_shutdown)(void *heap, bool full, bool silent);

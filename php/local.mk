@@ -42,15 +42,22 @@ php/exports.map: php/symbols
 	$(AM_V_GEN) { echo '{ global:'; $(php_symbols) | sed 's/$$/;/'; echo 'local: *; };'; } >$@
 
 # The archive is one object in which every other name is its own, so that it can stand in the place
-# of PHP's zend_alloc.o. main.c of a ZTS PHP needs one name more than other objects may see.
-php/keep: php/symbols
+# of PHP's zend_alloc.o. main.c of a ZTS PHP needs one name more than other objects may see, and late.c
+# two.
+php/keep: php/symbols Makefile
 	@$(MKDIR_P) php
-	$(AM_V_GEN) { $(php_symbols); echo zend_mm_globals_size; } >$@
+	$(AM_V_GEN) { $(php_symbols); \
+	echo zend_mm_globals_size; \
+	echo tsrmalloc_php_report_begins; echo tsrmalloc_php_report_ends; } >$@
 
 libtsrmalloc-php.a: libtsrmalloc-php-objects.la php/keep
 	$(AM_V_GEN) $(LD) -r -o php/tsrmalloc-php.o --whole-archive .libs/libtsrmalloc-php-objects.a && \
 	$(OBJCOPY) --keep-global-symbols=php/keep php/tsrmalloc-php.o && \
 	rm -f $@ && $(AR) cr $@ php/tsrmalloc-php.o && $(RANLIB) $@
+
+# Compiled by who links the archive into a late PHP.
+phplatedir = $(pkgdatadir)
+dist_phplate_DATA = php/late.c
 
 phparchivedir = $(libdir)
 phparchive_DATA = libtsrmalloc-php.a

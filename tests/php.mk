@@ -2,7 +2,7 @@
 
 php_tests = tests/php/symbols.sh tests/php/abi.sh tests/php/basics.sh tests/php/limits.sh \
     tests/php/refused.sh tests/php/options.sh tests/php/extensions.sh tests/php/programs.sh \
-    tests/php/apache.sh
+    tests/php/apache.sh tests/php/late.sh
 
 if PHP_DROP_IN
 SCRIPT_TESTS += $(php_tests)

@@ -10,11 +10,11 @@
 #   status_is N          true if the last run ended so
 #
 # Environment: TSRMALLOC_PHP_INCLUDES (-I flags) and TSRMALLOC_PHP_LIBRARY (libphp*.so): another PHP
-# than the installed one.
+# than the installed one. TSRMALLOC_PHP_DROP_IN: another library to preload.
 
 . "$abs_top_srcdir/tests/support/check.sh"
 
-drop_in=$abs_top_builddir/.libs/libtsrmalloc-php.so
+drop_in=${TSRMALLOC_PHP_DROP_IN:-$abs_top_builddir/.libs/libtsrmalloc-php.so}
 scripts=$abs_top_srcdir/tests/php/scripts
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
