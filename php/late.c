@@ -1,7 +1,7 @@
-/* tsrmalloc-php-late: what PHP 8.2.35 and its contemporaries have in their memory manager beyond the
- * archive: an error at the limit that is noted, and raised where the engine's state is sound. It works
- * on the engine's own structures, so it is compiled with the headers of the PHP that it is linked into
- * (docs/php.md), and is part of no library. This is the only file that reads PHP's headers.
+/* late: what PHP 8.2.35 and its contemporaries have in their memory manager beyond the archive: an
+ * error at the limit that is noted, and raised where the engine's state is sound. It works on the
+ * engine's own structures, so it is compiled with the headers of the PHP that it is linked into
+ * (docs/php.md), and is part of no library. No other file of ours reads PHP's headers.
  * Owns        EG(delayed_oom), with the strings in it.
  * Thread      any; each its own.
  * Invariants  an error is noted once, and stays noted until PHP begins the next request

@@ -29,7 +29,7 @@ static bool uses_zend_alloc(void)
     return value == NULL || strtoll(value, NULL, 10) != 0;
 }
 
-/* With USE_ZEND_ALLOC=0 PHP's own wrappers of the C library are the handlers, as programs can see. */
+/* With USE_ZEND_ALLOC=0 PHP's wrappers of the C library are the handlers, as programs can see. */
 static zend_mm_heap *new_heap(void)
 {
     zend_mm_heap *heap = uses_zend_alloc()

@@ -31,7 +31,7 @@ done
 
 # ---- rounds ----
 
-# measure LIBRARY RUNS ARGUMENT...: CPU seconds of a run, peak KiB, and what the program printed last.
+# measure LIBRARY RUNS ARGUMENT...: CPU seconds of a run, peak KiB, the figure printed last or 0.
 measure() {
     library=$1
     runs=$2
@@ -43,7 +43,7 @@ measure() {
     echo "$figures $(tail -n 1 "$work/printed" | grep -xE '[0-9.]+' || echo 0)"
 }
 
-# take RUNS ARGUMENT...: all rounds of a program, a line each: without CPU, peak, printed; then with.
+# take RUNS ARGUMENT...: all rounds of a program, a line each: measure's three without, then with.
 take() {
     round=0
     : >"$work/rounds"

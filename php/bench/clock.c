@@ -2,8 +2,8 @@
  *
  *     clock RUNS OUTPUT PROGRAM [ARGUMENT]...
  *
- * Prints the mean CPU seconds of a run, the system's included, and the largest resident KiB. What the
- * program prints goes to OUTPUT, of the last run. Exit status 1: it did not run, or failed.
+ * Prints the mean CPU seconds of a run, the system's included, and the largest resident KiB. What
+ * the program prints goes to OUTPUT, of the last run. Exit status 1: it did not run, or failed.
  */
 #include <fcntl.h>
 #include <stdio.h>

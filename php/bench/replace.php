@@ -1,5 +1,5 @@
 <?php
-// Strings of random lengths, all live, replaced at random: prints the CPU microseconds of one replacement.
+// Strings of random lengths, all live, replaced at random: prints the CPU microseconds of one.
 // replace.php COUNT REPLACEMENTS SHORTEST LONGEST
 [, $count, $replacements, $shortest, $longest] = array_map('intval', $argv);
 

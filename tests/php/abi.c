@@ -1,9 +1,11 @@
 /* abi: PHP's memory manager as extensions use it from C, against the installed PHP's own headers.
  * Run with the drop-in and without (tests/php/abi.sh): what it expects holds for both, so that it
  * is what PHP does and not what we believe. Linked with libphp; compiled by tests/php/support.sh.
+ * --misuse: frees what is no block, and nothing else.
  */
 #include <sapi/embed/php_embed.h>
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -181,6 +183,45 @@ static void test_storage(void)
     CHECK(chunks_in_use == 0);
 }
 
+/* As phpdbg, which has one chunk for what runs in its signal handler, and leaves at the second. */
+static jmp_buf no_chunk;
+
+static void *only_chunk_alloc(zend_mm_storage *storage, size_t size, size_t alignment)
+{
+    if (chunks_in_use > 0) {
+        longjmp(no_chunk, 1);
+    }
+    return chunk_alloc(storage, size, alignment);
+}
+
+static void test_jump(void)
+{
+    CHECK_CASE("a storage may leave an allocation by a jump; the heap goes on");
+    int data = 42;
+    zend_mm_handlers handlers = { only_chunk_alloc, chunk_free, NULL, NULL };
+    zend_mm_heap *heap = zend_mm_startup_ex(&handlers, &data, sizeof data);
+    zend_mm_heap *before = zend_mm_set_heap(heap);
+    char *volatile block = emalloc(1 << 20);
+    volatile bool has_jumped = false;
+    for (int turn = 0; turn < 3; turn++) {
+        if (setjmp(no_chunk) == 0) {
+            (void)emalloc(turn == 2 ? 3 << 20 : 1500000);
+            CHECK(false);
+        } else {
+            has_jumped = true;
+        }
+    }
+    CHECK(has_jumped);
+    fill(block, 1 << 20);
+    efree(block);
+    block = emalloc(1 << 20);
+    CHECK(chunks_in_use == 1);
+    efree(block);
+    CHECK(zend_mm_set_heap(before) == heap);
+    zend_mm_shutdown(heap, 1, 1);
+    CHECK(chunks_in_use == 0);
+}
+
 /* ---- handlers: what profilers do ---- */
 
 static unsigned int mallocs, frees, reallocs;
@@ -301,15 +342,30 @@ static void test_fallible(void)
 }
 #endif
 
+/* Only with the drop-in: PHP's own would follow what it finds at such an address. */
+static int misuse(void)
+{
+    static char mine[64];
+    void *volatile foreign = mine + 16;
+    fflush(stdout);
+    efree(foreign);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    bool misuses = argc == 2 && strcmp(argv[1], "--misuse") == 0;
     if (php_embed_init(argc, argv) == FAILURE) {
         return 70;
+    }
+    if (misuses) {
+        return misuse();
     }
     test_blocks();
     test_copies();
     test_heap();
     test_storage();
+    test_jump();
     test_handlers();
 #ifdef ZEND_HAS_OOM
     test_fallible();

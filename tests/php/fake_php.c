@@ -1,6 +1,6 @@
 /* fake_php: stands for a PHP that the drop-in does not serve: it has the names that tell so, and
- * calls its memory manager as PHP does. FAKE_NEWER: a version from the future. Else a debug build,
- * which has no functions per size.
+ * calls its memory manager as PHP does. FAKE_NEWER: a version from the future. FAKE_OLDER: 8.1.
+ * Else a debug build, which has no functions per size.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -17,15 +17,19 @@ void *_emalloc(size_t size)
     return NULL;
 }
 
+#ifndef FAKE_OLDER
 void zend_memory_reset_peak_usage(void)
 {
 }
+#endif
 
 #ifdef FAKE_NEWER
 void refresh_memory_manager(void)
 {
 }
+#endif
 
+#if defined FAKE_NEWER || defined FAKE_OLDER
 void *_emalloc_8(void)
 {
     return NULL;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# late: the archive with php/late.c, as they are linked into a PHP of 8.2.35 or later. The source of the
-# installed PHP need not be to be had: the two are linked into a library, which is preloaded. So the
+# late: the archive with php/late.c, as they are linked into a PHP of 8.2.35 or later. Without such a
+# PHP's source: the two are linked into a library, which is preloaded into the installed PHP. So the
 # functions that only late.c has are replaced as well, and PHP's own memory manager never starts.
 set -u
 . "$abs_top_srcdir/tests/php/support.sh"

@@ -10,8 +10,9 @@ for limit in 2M 4M 32M; do
     check "memory_limit=$limit: exit status 255" status_is 255
 done
 same "memory_limit=1M is refused, 2M is not" "$scripts/limit_set.php"
-for place in main shutdown output destructor handler include sort generator; do
+for place in main shutdown output destructor end handler handled include sort generator; do
     same "the limit is hit in: $place" -d memory_limit=8M "$scripts/limit_in.php" "$place"
+    check "exit status 255" status_is 255
 done
 ours -d memory_limit=8M "$scripts/limit_in.php" compile
 if nm -D "$php_library" | grep -q zend_set_memory_hard_limit_percent; then

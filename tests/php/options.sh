@@ -41,6 +41,26 @@ for name in trace.zmt.gz trace.zmt; do
     check "it has the one request" requests_are "$work/$name" 1
     check "nothing else is left" [ ! -e "$work/$name.tmp" ]
 done
+# Debug builds and sanitizers have no bench worth a run, and are slow.
+if [ "$TSRMALLOC_DEBUG$TSRMALLOC_SANITIZE" = nono ]; then
+    measures() {
+        "$abs_top_builddir/tsrmalloc-bench" --quick --workloads traces --peers glibc \
+            --library "$TSRMALLOC_SO" "$work/trace.zmt.gz" >"$work/bench" 2>&1 &&
+            grep -qE '^trace +ours' "$work/bench" || { cat "$work/bench"; return 1; }
+    }
+    check "tsrmalloc-bench measures it" measures
+else
+    check_skip "tsrmalloc-bench measures it" "a build for debugging"
+fi
+if [ -x "$abs_top_builddir/tsrmalloc-stress" ]; then
+    stresses() {
+        "$abs_top_builddir/tsrmalloc-stress" -t 2 --mode trace --stop-at 20 \
+            --trace "$work/trace.zmt.gz" >"$work/stress" 2>&1 || { cat "$work/stress"; return 1; }
+    }
+    check "tsrmalloc-stress runs it" stresses
+else
+    check_skip "tsrmalloc-stress runs it" "this build has none"
+fi
 compressed() { [ "$(od -An -tx1 -N2 "$work/trace.zmt.gz" | tr -d ' ')" = 1f8b ]; }
 check "a name that ends in .gz: the trace is compressed" compressed
 check "both have the same number of operations" [ \

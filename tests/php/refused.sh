@@ -20,10 +20,11 @@ fake() {
 }
 lines_on_err() { [ "$(wc -l <"$work/err")" -eq "$1" ] || { cat "$work/err"; return 1; }; }
 
-build debug && build newer -DFAKE_NEWER || exit 1
-for name in debug newer; do
+build debug && build newer -DFAKE_NEWER && build older -DFAKE_OLDER || exit 1
+for name in debug newer older; do
     case $name in
         debug) reason="serves release builds of PHP, and this is a debug build" ;;
+        older) reason="serves PHP 8.2 to 8.4, and this one is older" ;;
         newer) reason="serves PHP 8.2 to 8.4, and this one is newer" ;;
     esac
     preload=$drop_in

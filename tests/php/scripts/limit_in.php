@@ -18,6 +18,12 @@ case 'handler':
     set_error_handler(function ($number, $text) { echo "handler: $text\n"; fill(); });
     set_exception_handler(function ($e) { echo "exception handler\n"; });
     echo $undefined; break;
+case 'handled':
+    set_error_handler(function ($number, $text) { echo "the handler has no part in this\n"; });
+    set_exception_handler(function ($e) { echo "nor has this one\n"; });
+    try { fill(); } catch (Throwable $e) { echo "it is no exception\n"; } finally { echo "finally\n"; }
+    break;
+case 'end': $GLOBALS['late'] = new Late; break;
 case 'compile':
 case 'include':
     $file = tempnam(sys_get_temp_dir(), 'limit');
