@@ -92,23 +92,38 @@ void *php_emalloc_huge(size_t size)
     return emalloc_slow(size);
 }
 
+/* *bytes = count * size + offset; false: it overflows. */
+static inline bool is_sound(size_t count, size_t size, size_t offset, size_t *bytes)
+{
+    size_t product;
+    return zend_mm_likely(!__builtin_mul_overflow(count, size, &product)
+        && !__builtin_add_overflow(product, offset, bytes));
+}
+
 void *php_safe_emalloc(size_t count, size_t size, size_t offset)
 {
     size_t bytes;
-    return php_safe_size(count, size, offset, &bytes) ? php_emalloc(bytes) : NULL;
+    return is_sound(count, size, offset, &bytes) ? php_emalloc(bytes)
+                                                 : php_failed_size(count, size, offset);
 }
 
 void *php_ecalloc(size_t count, size_t size)
 {
     size_t bytes;
-    void *block = php_safe_size(count, size, 0, &bytes) ? php_emalloc(bytes) : NULL;
+    if (!is_sound(count, size, 0, &bytes)) {
+        return php_failed_size(count, size, 0);
+    }
+    void *block = php_emalloc(bytes);
     return block != NULL ? memset(block, 0, bytes) : NULL;
 }
 
 char *php_estrndup(const char *string, size_t length)
 {
     size_t bytes;
-    char *copy = php_safe_size(1, length, 1, &bytes) ? php_emalloc(bytes) : NULL;
+    if (!is_sound(1, length, 1, &bytes)) {
+        return php_failed_size(1, length, 1);
+    }
+    char *copy = php_emalloc(bytes);
     if (copy != NULL) {
         memcpy(copy, string, length);
         copy[length] = '\0';
@@ -199,7 +214,8 @@ ZEND_MM_HOT_ENTRY void *php_erealloc(void *block, size_t size)
 void *php_safe_erealloc(void *block, size_t count, size_t size, size_t offset)
 {
     size_t bytes;
-    return php_safe_size(count, size, offset, &bytes) ? php_erealloc(block, bytes) : NULL;
+    return is_sound(count, size, offset, &bytes) ? php_erealloc(block, bytes)
+                                                 : php_failed_size(count, size, offset);
 }
 
 /* ---- explicit heaps ---- */

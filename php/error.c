@@ -201,16 +201,11 @@ bool php_max_allocs_hit(void)
 
 /* ---- sizes ---- */
 
-bool php_safe_size(size_t count, size_t size, size_t offset, size_t *bytes)
+void *php_failed_size(size_t count, size_t size, size_t offset)
 {
-    size_t product;
-    if (!__builtin_mul_overflow(count, size, &product)
-            && !__builtin_add_overflow(product, offset, bytes)) {
-        return true;
-    }
     php_delayed_error_or_panic(php_fallible,
         "Possible integer overflow in memory allocation (%zu * %zu + %zu)", count, size, offset);
-    return false;
+    return NULL;
 }
 
 /* ---- what the core asks for ---- */

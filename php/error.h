@@ -25,9 +25,9 @@ void *php_try(const php_attempt *attempt);
 /* php_try() has failed: a block after all, or NULL in a fallible thread; else an error. */
 void *php_failed_alloc(const php_attempt *attempt);
 
-/* *bytes = count * size + offset. false: it overflows, and the thread is fallible; where it is not
- * there is an error. */
-bool php_safe_size(size_t count, size_t size, size_t offset, size_t *bytes);
+/* count * size + offset bytes are more than a size_t can say: NULL in a fallible thread, else an
+ * error. */
+void *php_failed_size(size_t count, size_t size, size_t offset);
 
 /* The host has set the limit again: its last act but one when it reports an error. */
 void php_end_report(zend_mm_heap *heap);
