@@ -25,8 +25,8 @@ typedef struct php_host {
     int (*allocate_id)(int *id, size_t size, void (*ctor)(void *), void (*dtor)(void *));
     void *(*resource_ex)(int id, void *thread);
 
-    /* A host that raises the limit's error later (8.2.35 and its contemporaries). Where it has its own
-     * memory manager still, that is started as well: its zend_handle_delayed_oom() flags its heap. */
+    /* A host that raises the limit's error later (8.2.35 and its contemporaries). Where it has its
+     * own memory manager still, that is started, too: zend_handle_delayed_oom() flags its heap. */
     void (*delayed_error)(bool delay, const char *format, ...);
     void (*own_start)(void);
     void (*own_shutdown)(void *heap, bool full, bool silent);

@@ -1,22 +1,25 @@
 #!/bin/sh
-# late: the archive with php/late.c, as they are linked into a PHP of 8.2.35 or later. Without such a
-# PHP's source: the two are linked into a library, which is preloaded into the installed PHP. So the
-# functions that only late.c has are replaced as well, and PHP's own memory manager never starts.
+# late: the archive with php/late.c, as they are linked into a PHP of 8.2.35 or later. Without such
+# a PHP's source: the two are linked into a library, which is preloaded into the installed PHP. So
+# what only late.c has is replaced, too, and PHP's own memory manager never starts.
 set -u
 . "$abs_top_srcdir/tests/php/support.sh"
 
 nm -D "$php_library" | grep -q ' zend_handle_delayed_oom' ||
     skip_all "the archive in a PHP that delays the limit's error" "this PHP does not"
 late=$work/late.so
-link_late() {
-    # shellcheck disable=SC2086
-    ${CC:-cc} -g -O2 -Wall -Werror -fPIC -shared $php_includes -o "$late" \
-        "$abs_top_srcdir/php/late.c" "$abs_top_builddir/php/tsrmalloc-php.o" -pthread -ldl
-}
 # No headers of a ZTS PHP as late as this are to be had: this one's, told that it is ZTS.
 compiles_for_zts() {
     # shellcheck disable=SC2086
     ${CC:-cc} -fsyntax-only -DZTS=1 $php_includes "$abs_top_srcdir/php/late.c"
+}
+# As docs/php.md has it, up to the last step.
+link_late() {
+    # shellcheck disable=SC2086
+    ${CC:-cc} -g -O2 -Wall -Werror -fPIC $php_includes -c "$abs_top_srcdir/php/late.c" \
+        -o "$work/late.o" &&
+        ld -r "$abs_top_builddir/php/tsrmalloc-php.o" "$work/late.o" -o "$work/both.o" &&
+        ${CC:-cc} -shared -o "$late" "$work/both.o" -pthread -ldl
 }
 check "late.c compiles with PHP's headers, and links with the archive" link_late
 drop_in=$late
