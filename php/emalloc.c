@@ -96,6 +96,7 @@ void *php_emalloc_huge(size_t size)
 static inline bool is_sound(size_t count, size_t size, size_t offset, size_t *bytes)
 {
     size_t product;
+    *bytes = 0;
     return zend_mm_likely(!__builtin_mul_overflow(count, size, &product)
         && !__builtin_add_overflow(product, offset, bytes));
 }
