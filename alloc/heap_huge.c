@@ -11,6 +11,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -179,7 +180,9 @@ static bool refit_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mapping
         return false;
     }
     size_t mapped_size = mapped_size_for(heap, size);
+    int error = errno;      /* that it cannot be resized where it stands is no failure */
     bool fits = mapped_size == mapping->mapped_size || remap(heap, mapping, mapped_size);
+    errno = error;
     zend_mm_set_owner(mapping->address, ZEND_MM_OWNER_NONE);
     if (!fits) {
         give_mapping(heap, mapping);

@@ -107,7 +107,7 @@ Test(heap_aligned, trim_gives_back_cached_mappings_and_free_segments)
 {
     zend_mm_heap *heap = zend_mm_get_heap();
     void *blocks[8];
-    efree(emalloc(unknown(3 * MIB)));       /* the table of huge blocks lies in the first segment */
+    void *huge = emalloc(unknown(3 * MIB));     /* its table lies in the first segment */
     for (int number = 0; number < 8; number++) {
         blocks[number] = emalloc(unknown(1500 * KIB));
     }
@@ -115,6 +115,7 @@ Test(heap_aligned, trim_gives_back_cached_mappings_and_free_segments)
     for (int number = 0; number < 8; number++) {
         efree(blocks[number]);
     }
+    efree(huge);
     size_t held = usage(1);
     cr_assert_geq(held, 5 * MIB);
     cr_assert_eq(zend_mm_trim(heap, SIZE_MAX), 0u);
