@@ -66,13 +66,19 @@ median() {
     awk "{ print $1 }" "$work/rounds" | sort -n | sed -n "$(((rounds + 1) / 2))p"
 }
 
-# verdict VALUE RELATION GOAL: goals have two digits, and so has what is held against them.
-verdict() { awk "BEGIN { print ($1 $2 $3) ? \"met\" : \"MISSED\" }"; }
+# verdict VALUE RELATION GOAL: of the value as it is printed, three digits.
+verdict() { awk "BEGIN { print (sprintf(\"%.3f\", $1) + 0 $2 $3) ? \"met\" : \"MISSED\" }"; }
+
+# mean ROWS: the geometric mean of the first so many scripts.
+mean() {
+    awk -v rows="$1" 'NR <= rows { sum += log($1) } END { printf "%.3f", exp(sum / rows) }' \
+        "$work/script_ratios"
+}
 
 memory_cells() {
     ratio=$(median '$5 / $2')
     awk "BEGIN { printf \"%.1f | %.1f | %.3f | %s |\\n\", $(median '$2') / 1024, \
-        $(median '$5') / 1024, $ratio, \"$(verdict "$ratio" '<=' 1.005)\" }"
+        $(median '$5') / 1024, $ratio, \"$(verdict "$ratio" '<=' 1)\" }"
 }
 
 # script NAME RUNS ARGUMENT...: a row of the first table.
@@ -83,7 +89,7 @@ script() {
     ratio=$(median '$4 / $1')
     echo "$ratio" >>"$work/script_ratios"
     awk "BEGIN { printf \"| %s | %.1f | %.1f | %.3f | %s | \", \"$name\", $(median '$1 * 1000'), \
-        $(median '$4 * 1000'), $ratio, \"$(verdict "$ratio" '<=' 1.005)\" }"
+        $(median '$4 * 1000'), $ratio, \"$(verdict "$ratio" '<=' 1)\" }"
     memory_cells
 }
 
@@ -131,10 +137,9 @@ run_scripts() {
     script "twig page" 10 "$scripts/twig.php"
     script "values (micro-benchmarks)" 3 "$scripts/values.php"
     script "sizes (micro-benchmarks)" 3 "$scripts/sizes.php"
-    all=$(awk '{ sum += log($1) } END { printf "%.3f", exp(sum / NR) }' "$work/script_ratios")
     echo
-    echo "The geometric mean of the scripts' CPU ratios is $all (goal: <= 0.97):" \
-        "$(verdict "$all" '<=' 0.975)."
+    echo "Geometric means of the CPU ratios: $(mean 4) of the four programs," \
+        "$(mean 6) of all six (goal: <= 0.97): $(verdict "$(mean 6)" '<=' 0.97)."
 }
 
 run_replacements() {
