@@ -179,6 +179,9 @@ static bool refit_mapping(zend_mm_heap *heap, size_t size, zend_mm_huge *mapping
             || !zend_mm_huge_cache_take_newest(&heap->huge, mapping)) {
         return false;
     }
+    if (heap->hides_memory) {       /* the next mapping of the addresses it may leave is another's */
+        zend_mm_os_shadow_show(mapping->address, mapping->mapped_size);
+    }
     size_t mapped_size = mapped_size_for(heap, size);
     int error = errno;      /* that it cannot be resized where it stands is no failure */
     bool fits = mapped_size == mapping->mapped_size || remap(heap, mapping, mapped_size);
