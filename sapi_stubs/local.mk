@@ -24,7 +24,7 @@ libtsrmalloc_engines_la_SOURCES = \
 	sapi_stubs/engine/trace.h \
 	sapi_stubs/engine/trace_reader.c \
 	sapi_stubs/engine/trace_replay.c
-libtsrmalloc_engines_la_LIBADD = $(ZLIB_LIBS) $(LUA_LIBS)
+libtsrmalloc_engines_la_LIBADD = $(ZLIB_LIBS) $(LUA_LIBS) -lm
 if LUA
 libtsrmalloc_engines_la_SOURCES += \
 	sapi_stubs/engine/lua_internal.h \
@@ -36,7 +36,8 @@ libtsrmalloc_engines_la_SOURCES += \
 	sapi_stubs/engine/lua_json.c \
 	sapi_stubs/engine/lua_json_decode.c \
 	sapi_stubs/engine/lua_text.c \
-	sapi_stubs/engine/lua_buffer.c
+	sapi_stubs/engine/lua_buffer.c \
+	sapi_stubs/engine/lua_number.c
 endif
 libtsrmalloc_engines_la_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
 

@@ -51,11 +51,14 @@ EXTRA_DIST += \
 
 # The Lua engine. Plain programs: interrupts are for ThreadSanitizer, too.
 lua_ldadd = libtsrmalloc-engines.la $(PLAIN_LDADD) $(ZLIB_LIBS) $(LUA_LIBS)
-PLAIN_TESTS += tests/unit/lua_malloc tests/unit/lua_interrupt
+PLAIN_TESTS += tests/unit/lua_malloc tests/unit/lua_interrupt tests/unit/lua_number
 tests_unit_lua_malloc_SOURCES = tests/unit/lua_malloc.c tests/unit/lua_support.h
 tests_unit_lua_malloc_LDADD = $(lua_ldadd)
 tests_unit_lua_interrupt_SOURCES = tests/unit/lua_interrupt.c tests/unit/lua_support.h
 tests_unit_lua_interrupt_LDADD = $(lua_ldadd)
+tests_unit_lua_number_SOURCES = tests/unit/lua_number.c
+tests_unit_lua_number_LDADD = $(lua_ldadd)
+tests_unit_lua_number_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
 
 if LUA
 UNIT_TESTS += tests/unit/lua_library

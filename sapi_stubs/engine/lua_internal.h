@@ -4,6 +4,7 @@
  *   lua_stop     interrupts, exit, coroutines       lua_request  request and response
  *   lua_form     GET and POST variables             lua_json     json   (lua_json_decode: its half)
  *   lua_text     html, url                          lua_buffer   bytes that grow
+ *   lua_number   texts of numbers, string.format
  *
  * In all of them lua_error() may leave any function that takes a lua_State: nothing is held there
  * that the state does not own, and no zend_bailout() may come from below a Lua function. */
@@ -15,6 +16,7 @@
 #include <lualib.h>
 
 #include "engine.h"
+#include "zend_alloc.h"
 
 typedef struct lua_program {
     char *path;                 /* NULL: requests bring their scripts */
@@ -26,6 +28,7 @@ typedef struct lua_program {
 typedef struct lua_runner {
     const lua_program *program;
     bool keeps_heap;            /* ENGINE_KEEP_HEAP */
+    zend_mm_heap *heap;         /* where the state is; NULL: there is none of ours */
     lua_State *volatile state;      /* in the request heap; NULL: none */
     lua_State *volatile current;    /* the coroutine that runs; `state` outside of any */
     engine_request *request;    /* of the run */
@@ -106,6 +109,19 @@ static inline void lua_bytes_add_byte(lua_bytes *bytes, char byte)
 }
 /* Push the bytes as a string. */
 void lua_bytes_push_string(lua_bytes *bytes);
+
+/* ---- lua_number.c ---- */
+
+enum { LUA_NUMBER_TEXT_SIZE = 32 };
+
+/* Write a number into `text`, of LUA_NUMBER_TEXT_SIZE bytes, without a NUL. Returns its bytes. */
+size_t lua_number_print_integer(char *text, lua_Integer number);
+/* As "%.*f" does. 0: it is not simple (above 10^11, more than 4 places), ask printf(3). */
+size_t lua_number_print_fixed(char *text, double number, unsigned int precision);
+/* The fewest places, at least one, with which it reads back as the same number. 0: as above. */
+size_t lua_number_print_shortest(char *text, double number);
+/* Replace string.format by one that is quick with %d, %s and %.2f, and else is Lua's. */
+void lua_engine_open_format(lua_State *state);
 
 /* json.decode(text) */
 int lua_engine_json_decode(lua_State *state);

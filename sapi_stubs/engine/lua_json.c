@@ -59,10 +59,8 @@ static void encode_special(lua_bytes *out, unsigned char byte)
     lua_bytes_add(out, text, 6);
 }
 
-static void encode_text(lua_bytes *out, int index)
+static void encode_text(lua_bytes *out, const char *text, size_t size)
 {
-    size_t size = 0;
-    const char *text = lua_tolstring(out->state, index, &size);
     const unsigned char *bytes = (const unsigned char *)text;
     size_t begin = 0;
     lua_bytes_add_byte(out, '"');
@@ -90,31 +88,39 @@ static void encode_text(lua_bytes *out, int index)
 
 /* ---- numbers ---- */
 
-/* The shortest decimal that reads back as the same number. */
+/* The shortest decimal that reads back as the same number, for those that are not simple. */
+static size_t print_float(lua_State *state, char *text, size_t room, double number)
+{
+    int size = 0;
+    if (!isfinite(number)) {
+        luaL_error(state, "json: the number %f has no form in JSON", number);
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        size = snprintf(text, room, "%.*g", digits, number);
+        if (strtod(text, NULL) == number) {
+            break;
+        }
+    }
+    if (strpbrk(text, ".e") == NULL) {
+        /* A float stays one when it is read. */
+        memcpy(text + size, ".0", 3);
+        size += 2;
+    }
+    return (size_t)size;
+}
+
 static void encode_number(lua_bytes *out, int index)
 {
     char text[40];
-    int size = 0;
+    size_t size;
     if (lua_isinteger(out->state, index)) {
-        size = snprintf(text, sizeof(text), "%lld", (long long)lua_tointeger(out->state, index));
+        size = lua_number_print_integer(text, lua_tointeger(out->state, index));
     } else {
         double number = lua_tonumber(out->state, index);
-        if (!isfinite(number)) {
-            luaL_error(out->state, "json: the number %f has no form in JSON", number);
-        }
-        for (int digits = 15; digits <= 17; digits++) {
-            size = snprintf(text, sizeof(text), "%.*g", digits, number);
-            if (strtod(text, NULL) == number) {
-                break;
-            }
-        }
-        if (strpbrk(text, ".e") == NULL) {
-            /* A float stays one when it is read. */
-            memcpy(text + size, ".0", 3);
-            size += 2;
-        }
+        size = lua_number_print_shortest(text, number);
+        size = size > 0 ? size : print_float(out->state, text, sizeof(text), number);
     }
-    lua_bytes_add(out, text, (size_t)size);
+    lua_bytes_add(out, text, size);
 }
 
 /* ---- tables ---- */
@@ -166,18 +172,19 @@ static void encode_list(lua_bytes *out, int index, lua_Integer size, int depth)
     lua_bytes_add_byte(out, ']');
 }
 
-static void encode_key(lua_bytes *out)
+static void encode_key(lua_bytes *out, int key)
 {
     lua_State *state = out->state;
-    int type = lua_type(state, -1);
+    int type = lua_type(state, key);
+    size_t size = 0;
     if (type != LUA_TSTRING && type != LUA_TNUMBER) {
         luaL_error(state, "json: a key is a %s value, expected a text or a number",
             lua_typename(state, type));
     }
-    /* A copy: changing the key itself would confuse lua_next(). */
-    lua_pushvalue(state, -1);
-    (void)lua_tostring(state, -1);
-    encode_text(out, lua_gettop(state));
+    /* A copy: making the key itself a text would confuse lua_next(). */
+    lua_pushvalue(state, key);
+    const char *text = lua_tolstring(state, -1, &size);
+    encode_text(out, text, size);
     lua_pop(state, 1);
 }
 
@@ -192,9 +199,7 @@ static void encode_object(lua_bytes *out, int index, int depth)
             lua_bytes_add_byte(out, ',');
         }
         any = true;
-        lua_pushvalue(state, -2);
-        encode_key(out);
-        lua_pop(state, 1);
+        encode_key(out, lua_gettop(state) - 1);
         lua_bytes_add_byte(out, ':');
         encode_value(out, lua_gettop(state), depth);
         lua_pop(state, 1);
@@ -220,6 +225,8 @@ static void encode_table(lua_bytes *out, int index, int depth)
 static void encode_value(lua_bytes *out, int index, int depth)
 {
     lua_State *state = out->state;
+    const char *text;
+    size_t size = 0;
     switch (lua_type(state, index)) {
     case LUA_TNIL:
         lua_bytes_add(out, "null", 4);
@@ -232,7 +239,8 @@ static void encode_value(lua_bytes *out, int index, int depth)
         encode_number(out, index);
         break;
     case LUA_TSTRING:
-        encode_text(out, index);
+        text = lua_tolstring(state, index, &size);
+        encode_text(out, text, size);
         break;
     case LUA_TTABLE:
         encode_table(out, index, depth);

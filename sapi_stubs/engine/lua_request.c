@@ -340,38 +340,81 @@ static void write_bytes(lua_State *state, const char *data, size_t size)
     }
 }
 
-static void write_value(lua_State *state, int index)
+/* Pieces of one call, which go to the SAPI together. */
+typedef struct gathered {
+    lua_State *state;
+    size_t size;
+    char bytes[1024];
+} gathered;
+
+static void write_gathered(gathered *out)
 {
+    size_t size = out->size;
+    out->size = 0;
+    write_bytes(out->state, out->bytes, size);
+}
+
+static void gather(gathered *out, const char *data, size_t size)
+{
+    if (size > sizeof(out->bytes) - out->size) {
+        write_gathered(out);
+    }
+    if (size > sizeof(out->bytes)) {
+        write_bytes(out->state, data, size);
+        return;
+    }
+    memcpy(out->bytes + out->size, data, size);
+    out->size += size;
+}
+
+static void gather_value(gathered *out, int index)
+{
+    lua_State *state = out->state;
     size_t size = 0;
     if (lua_type(state, index) == LUA_TSTRING) {
         const char *text = lua_tolstring(state, index, &size);
-        write_bytes(state, text, size);
+        gather(out, text, size);
         return;
     }
+    if (lua_isinteger(state, index)) {
+        char number[LUA_NUMBER_TEXT_SIZE];
+        gather(out, number, lua_number_print_integer(number, lua_tointeger(state, index)));
+        return;
+    }
+    /* A metamethod may write, too: what stands before it goes first. */
+    write_gathered(out);
     const char *text = luaL_tolstring(state, index, &size);
-    write_bytes(state, text, size);
+    gather(out, text, size);
     lua_pop(state, 1);
 }
 
 static int response_write(lua_State *state)
 {
+    gathered out;
+    out.state = state;
+    out.size = 0;
     int count = lua_gettop(state);
     for (int index = 1; index <= count; index++) {
-        write_value(state, index);
+        gather_value(&out, index);
     }
+    write_gathered(&out);
     return 0;
 }
 
 int lua_engine_print(lua_State *state)
 {
+    gathered out;
+    out.state = state;
+    out.size = 0;
     int count = lua_gettop(state);
     for (int index = 1; index <= count; index++) {
         if (index > 1) {
-            write_bytes(state, "\t", 1);
+            gather(&out, "\t", 1);
         }
-        write_value(state, index);
+        gather_value(&out, index);
     }
-    write_bytes(state, "\n", 1);
+    gather(&out, "\n", 1);
+    write_gathered(&out);
     return 0;
 }
 

@@ -19,6 +19,11 @@
 
 /* ---- memory ---- */
 
+/* KiB that are allocated before Lua collects garbage: the reset of the heap takes what most requests
+ * leave, and they stay inside the segment that a heap always has. A step of negative size puts the
+ * collector off by so much. */
+enum { COLLECT_BEHIND = 1024 };
+
 /* For a new block Lua passes its type as the old size. */
 static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
 {
@@ -28,7 +33,8 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
         return NULL;
     }
     run->allocation_count++;
-    void *given = erealloc_recoverable(block, new_size);
+    void *given = block == NULL && run->heap != NULL ? zend_mm_try_alloc(run->heap, new_size)
+                                                     : erealloc_recoverable(block, new_size);
     if (given != NULL) {
         return given;
     }
@@ -41,9 +47,11 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
 
 lua_State *lua_engine_state_new(lua_runner *run)
 {
+    run->heap = is_zend_mm() ? zend_mm_get_heap() : NULL;
     lua_State *state = lua_newstate(allocate, run);
     if (state != NULL) {
         *(lua_runner **)lua_getextraspace(state) = run;
+        (void)lua_gc(state, LUA_GCSTEP, -COLLECT_BEHIND);
     }
     return state;
 }
@@ -177,6 +185,7 @@ void lua_engine_open_libraries(lua_State *state)
         luaL_requiref(state, whole[index].name, whole[index].func, 1);
         lua_pop(state, 1);
     }
+    lua_engine_open_format(state);
     open_os(state);
     open_part(state, LUA_DBLIBNAME, luaopen_debug, debug_kept);
     lua_engine_open_coroutine(state);

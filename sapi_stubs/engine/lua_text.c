@@ -28,10 +28,28 @@ static const char *html_entity(char byte)
     }
 }
 
+/* Copy a text with its entities. Returns where the copy ends; there are 6 bytes for each of its. */
+static char *copy_escaped(char *to, const char *text, size_t size)
+{
+    for (size_t index = 0; index < size; index++) {
+        const char *entity = html_entity(text[index]);
+        if (entity == NULL) {
+            *to++ = text[index];
+            continue;
+        }
+        while (*entity != '\0') {
+            *to++ = *entity++;
+        }
+    }
+    return to;
+}
+
 /* html.escape(text): the text without any character that means something in HTML, also inside
  * quoted attributes. */
 static int html_escape(lua_State *state)
 {
+    enum { ENTITY_SIZE_MAX = 6, SHORT_MAX = 128 };
+    char room[SHORT_MAX * ENTITY_SIZE_MAX];
     size_t size = 0;
     const char *text = luaL_checklstring(state, 1, &size);
     size_t plain = 0;
@@ -42,17 +60,15 @@ static int html_escape(lua_State *state)
         lua_settop(state, 1);
         return 1;
     }
+    if (size <= SHORT_MAX) {
+        lua_pushlstring(state, room, (size_t)(copy_escaped(room, text, size) - room));
+        return 1;
+    }
     lua_bytes out;
     lua_bytes_push(&out, state, size + size / 4);
-    for (size_t index = 0, begin = 0; index <= size; index++) {
-        const char *entity = index < size ? html_entity(text[index]) : NULL;
-        if (entity != NULL || index == size) {
-            lua_bytes_add(&out, text + begin, index - begin);
-            begin = index + 1;
-        }
-        if (entity != NULL) {
-            lua_bytes_add(&out, entity, strlen(entity));
-        }
+    for (size_t index = 0; index < size; index += SHORT_MAX) {
+        size_t piece = size - index < SHORT_MAX ? size - index : SHORT_MAX;
+        lua_bytes_add(&out, room, (size_t)(copy_escaped(room, text + index, piece) - room));
     }
     lua_bytes_push_string(&out);
     return 1;

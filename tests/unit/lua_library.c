@@ -47,6 +47,23 @@ static void fails(const char *call, const char *expected)
         expected);
 }
 
+Test(lua_library, format_is_what_it_is_in_lua)
+{
+    prints("print(string.format('%d %s %.0f %.2f %.0f%%', 7, 'a\\0b', -3.0, 2.675, 2.5):byte(1, -1))",
+        "55\t32\t97\t0\t98\t32\t45\t51\t32\t50\t46\t54\t55\t32\t50\t37\n");
+    prints("print(('%5d|%-4s|%x|%q|%g|%s|%.3s'):format(7, 'a', 255, 'b', 0.5, true, 'abcd'))",
+        "    7|a   |ff|\"b\"|0.5|true|abc\n");
+    prints("print(string.format('%s %s %d', 1, 2.5, 3.0), string.format(''), string.format('%%'))",
+        "1 2.5 3\t\t%\n");
+    prints("print(#string.format('%s', ('x'):rep(5000)), string.format('%.2f', 1e15))",
+        "5000\t1000000000000000.00\n");
+    fails("string.format('%d', 'x')",
+        "bad argument #2 to 'format' (number expected, got string)");
+    fails("string.format('%d')", "bad argument #2 to 'format' (no value)");
+    fails("string.format('%y', 1)", "invalid conversion '%y' to 'format'");
+    fails("string.format('%', 1)", "invalid conversion '%' to 'format'");
+}
+
 Test(lua_library, json_writes_every_kind_of_value)
 {
     prints("print(json.encode(nil), json.encode(true), json.encode(false), json.encode(json.null))",
