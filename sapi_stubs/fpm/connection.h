@@ -14,7 +14,10 @@
 
 #include "engine/engine.h"
 
-enum { FPM_INPUT_SIZE = 128 * 1024 };   /* of a worker's buffer; more than any record */
+enum {
+    FPM_INPUT_SIZE = 128 * 1024,    /* of a worker's buffer; more than any record */
+    FPM_LINGER_NS = 50000,          /* a request that comes sooner behind the last one is quick */
+};
 
 typedef struct fpm_connection {
     /* Owner: who holds it. */
@@ -27,6 +30,8 @@ typedef struct fpm_connection {
     _Atomic uint16_t abort_id;
     uint64_t bytes_sent;            /* since it was accepted */
     uint64_t accepted_at;           /* nanoseconds of CLOCK_MONOTONIC */
+    bool is_quick;                  /* its last request followed the one before at once */
+    uint64_t parked_at;             /* nanoseconds of CLOCK_MONOTONIC */
     uint64_t queue_wait;            /* nanoseconds the request waited for a worker, where known */
     char address[INET6_ADDRSTRLEN]; /* of the peer; "" for a unix socket */
 

@@ -200,6 +200,7 @@ static fpm_lot_event accept_one(fpm_lot *lot, fpm_connection **result)
     connection->bytes_sent = 0;
     connection->queue_wait = 0;
     connection->in_set = false;
+    connection->is_quick = false;
     connection->accepted_at = fpm_clock_ns();
     write_address(&peer, connection->address);
     arm_listening(lot);
@@ -220,6 +221,7 @@ static bool take_parked(fpm_lot *lot, uint64_t data, fpm_connection **result)
         return false;
     }
     atomic_fetch_sub_explicit(&lot->parked_count, 1, memory_order_relaxed);
+    connection->is_quick = fpm_clock_ns() - connection->parked_at < FPM_LINGER_NS;
     *result = connection;
     return true;
 }
@@ -227,7 +229,9 @@ static bool take_parked(fpm_lot *lot, uint64_t data, fpm_connection **result)
 fpm_lot_event fpm_lot_wait(fpm_lot *lot, const sigset_t *mask, fpm_connection **connection)
 {
     struct epoll_event event;
+    atomic_fetch_add_explicit(&lot->waiting_count, 1, memory_order_relaxed);
     int count = epoll_pwait(lot->set, &event, 1, -1, mask);
+    atomic_fetch_sub_explicit(&lot->waiting_count, 1, memory_order_relaxed);
     if (count <= 0) {
         return FPM_LOT_NOTHING;
     }
@@ -263,9 +267,16 @@ static bool park(fpm_lot *lot, fpm_connection *connection, int64_t deadline)
     uint32_t generation = generation_of(connection);
     struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
         .data.u64 = event_of(lot, connection, generation) };
+    if (connection->staged_size > 0
+        && fpm_head_is_there(connection->staged, connection->staged_size)) {
+        /* A request that was read, by a worker that leaves: nothing more may come, so the event
+         * must. The socket can be written to. */
+        event.events |= EPOLLOUT;
+    }
     int operation = connection->in_set ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     int file = connection->file;
     connection->in_set = true;
+    connection->parked_at = fpm_clock_ns();
     atomic_store_explicit(&connection->deadline, deadline, memory_order_relaxed);
     atomic_fetch_add_explicit(&lot->parked_count, 1, memory_order_relaxed);
     atomic_store_explicit(&connection->word, generation | STATE_PARKING, memory_order_release);

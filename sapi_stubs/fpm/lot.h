@@ -24,6 +24,7 @@ typedef struct fpm_lot {
     bool is_full;                   /* lock: mutex; an accept found no free connection */
     _Atomic uint32_t open_count;    /* atomic: relaxed */
     _Atomic uint32_t parked_count;  /* atomic: relaxed */
+    _Atomic uint32_t waiting_count; /* atomic: relaxed; workers in fpm_lot_wait() */
 } fpm_lot;
 
 /* `listen_file` is listening and does not block. false: errno says why. */

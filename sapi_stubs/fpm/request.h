@@ -73,7 +73,8 @@ typedef struct fpm_request {
     void *kept_program, *kept_runner;   /* of a persistent script; NULL: none */
     int root;                       /* descriptor of security.document_root; -1: none */
     uint64_t begin_time;            /* nanoseconds of CLOCK_MONOTONIC */
-    uint64_t begin_user, begin_system;  /* nanoseconds of CPU that the thread had used */
+    uint64_t used_user, used_system;    /* nanoseconds of CPU that the thread had used by the end of
+                                         * the last request */
     time_t begin_date;
 } fpm_request;
 

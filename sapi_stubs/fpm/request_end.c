@@ -30,7 +30,6 @@ void fpm_request_note_begin(fpm_request *self)
 {
     self->begin_time = fpm_request_now();
     self->begin_date = time(NULL);
-    read_cpu(&self->begin_user, &self->begin_system);
     fpm_score_begin(&self->worker->score, self->begin_time);
 }
 
@@ -143,12 +142,15 @@ void fpm_request_note_end(fpm_request *self TSRMLS_DC)
 {
     fpm_pool_counters *counters = fpm_pool_count(self->worker->pool);
     fpm_score *score = &self->worker->score.own;
-    uint64_t user = 0;
-    uint64_t system = 0;
+    uint64_t now_user = 0;
+    uint64_t now_system = 0;
     uint64_t duration = fpm_request_now() - self->begin_time;
-    read_cpu(&user, &system);
-    user -= self->begin_user;
-    system -= self->begin_system;
+    /* Waiting takes no CPU time: a request's begins where the one before ended. */
+    read_cpu(&now_user, &now_system);
+    uint64_t user = now_user - self->used_user;
+    uint64_t system = now_system - self->used_system;
+    self->used_user = now_user;
+    self->used_system = now_system;
 
     zend_mm_heap_statistics heap = { .limit = SIZE_MAX };
     (void)zend_mm_heap_stats(NULL, &heap);

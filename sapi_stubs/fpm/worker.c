@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -155,7 +156,7 @@ static bool serve_request(fpm_worker *worker, fpm_connection *connection TSRMLS_
     fpm_pool_counters *counters = &worker->pool->counters;
     connection->queue_wait = worker->conf->request_queue_timeout > 0 ? queue_wait(connection) : 0;
     atomic_fetch_add_explicit(&counters->accepted, 1, memory_order_relaxed);
-    fpm_score_begin(&worker->score, fpm_clock_ns());
+    fpm_score_state(&worker->score, STATUS_READING_HEADERS);
     bool keep = fpm_request_serve(worker, connection TSRMLS_CC);
     connection->stop = NULL;
     limit_memory(worker);
@@ -165,6 +166,27 @@ static bool serve_request(fpm_worker *worker, fpm_connection *connection TSRMLS_
         return false;
     }
     return true;
+}
+
+/* A client whose next request follows at once, as a web server's does that is busy: to wait for it
+ * here costs less than to park and to be woken. Not where another client may need this worker, and
+ * not again for one who did not come. */
+static fpm_io linger(fpm_worker *worker, fpm_connection *connection)
+{
+    fpm_io result = FPM_IO_TIMEOUT;
+    if (!connection->is_quick || is_leaving(worker)
+        || atomic_load_explicit(&worker->pool->listener->lot.waiting_count,
+            memory_order_relaxed) == 0) {
+        return result;
+    }
+    uint64_t deadline = fpm_clock_ns() + FPM_LINGER_NS;
+    do {
+        sched_yield();
+        result = fpm_connection_read(connection, 0);
+    } while ((result == FPM_IO_TIMEOUT || (result == FPM_IO_DONE && !has_head(connection)))
+        && fpm_clock_ns() < deadline);
+    connection->is_quick = result == FPM_IO_DONE;
+    return result;
 }
 
 /* Every request whose head is there. At the end the connection is parked or closed. */
@@ -193,6 +215,11 @@ static void serve(fpm_worker *worker, fpm_connection *connection TSRMLS_DC)
         }
         any = true;
         connection->staged_size = 0;
+        if (connection->input_begin == connection->input_end
+            && linger(worker, connection) == FPM_IO_CLOSED) {
+            close_connection(worker, connection);
+            return;
+        }
     }
     park(worker, connection, any && connection->input_begin == connection->input_end);
 }

@@ -147,7 +147,7 @@ static void sweeps(void)
 
     CHECK_CASE("half a request is kept while the connection is parked");
     file = connect_to();
-    CHECK(write(file, "ab", 2) == 2);
+    CHECK(write(file, "\1\1", 2) == 2);
     CHECK(fpm_lot_wait(&lot, &mask, &connection) == FPM_LOT_ACCEPTED);
     connection->input = input;
     CHECK(fpm_connection_read(connection, 0) == FPM_IO_DONE);
@@ -155,7 +155,20 @@ static void sweeps(void)
     CHECK(fpm_lot_sweep_idle(&lot) == 0);
     CHECK(write(file, "c", 1) == 1);
     CHECK(fpm_lot_wait(&lot, &mask, &connection) == FPM_LOT_READABLE);
-    CHECK(connection->staged_size == 2 && memcmp(connection->staged, "ab", 2) == 0);
+    CHECK(connection->staged_size == 2 && memcmp(connection->staged, "\1\1", 2) == 0);
+    fpm_lot_close(&lot, connection);
+    close(file);
+
+    CHECK_CASE("a whole request that was read already is an event of its own");
+    file = connect_to();
+    CHECK(write(file, "\1\11\0\0\0\0\0\0", 8) == 8);     /* GET_VALUES */
+    CHECK(fpm_lot_wait(&lot, &mask, &connection) == FPM_LOT_ACCEPTED);
+    connection->input = input;
+    CHECK(fpm_connection_read(connection, 0) == FPM_IO_DONE);
+    CHECK(fpm_lot_park(&lot, connection, INT64_MAX));
+    CHECK(fpm_lot_has_waiting(&lot));
+    CHECK(fpm_lot_wait(&lot, &mask, &connection) == FPM_LOT_READABLE);
+    CHECK(connection->staged_size == 8);
     fpm_lot_close(&lot, connection);
     close(file);
 
