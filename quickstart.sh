@@ -33,6 +33,8 @@ check_packages="$check_packages libxml2-utils prometheus"
 check_packages="$check_packages redis-server redis-tools stress-ng xz-utils zstd lua5.4 python3"
 # What bench measures against, and what draws its pictures. It runs without, and says so.
 bench_packages="libphp8.2-embed libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 gnuplot-nox"
+# make bench-fpm: the server to compare with, and the clients.
+bench_packages="$bench_packages php8.2-fpm php8.2-opcache nginx-light wrk curl jq libfcgi-bin"
 # The compiler for Windows, and what runs its programs.
 win32_packages="gcc-mingw-w64-x86-64 wine64"
 

@@ -19,7 +19,7 @@ tsrmalloc_bench_LDADD = $(ZLIB_LIBS) -ldl -lm
 tsrmalloc_bench_CPPFLAGS = $(AM_CPPFLAGS)
 
 dist_man1_MANS += docs/tsrmalloc-bench.1
-EXTRA_DIST += bench/fpm_compare.sh bench/pages/page.lua bench/pages/page.php \
+EXTRA_DIST += bench/fpm_compare.sh bench/fpm_report.awk bench/pages/page.lua bench/pages/page.php \
     bench/pages/tables.lua bench/pages/tables.php
 EXTRA_DIST += bench/bench.sh bench/update_document.sh bench/variants.sh docs/benchmarks.md \
     docs/benchmarks/age.svg docs/benchmarks/live.svg docs/benchmarks/reset.svg \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # mixed: 5,000 requests (mixed_long.sh: 100,000) while the pool grows and shrinks, workers are
 # replaced, the configuration is read again and the status is asked for all the time. No request
-# fails, and memory stays flat.
+# fails, and memory stays flat. MIXED_FIGURES names a file for what was seen, of bench/fpm_compare.sh.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
@@ -14,6 +14,10 @@ pool www 'pm = dynamic' 'pm.max_children = 16' 'pm.start_servers = 4' 'pm.min_sp
 start_fpm www || exit 1
 server=$(pid_of www)
 
+started() {
+    SCRIPT_NAME=/status SCRIPT_FILENAME=/status REQUEST_METHOD=GET QUERY_STRING=full \
+        cgi-fcgi -bind -connect "$work/www.sock" | sed -n 's/^worker starts: *\([0-9]*\).*/\1/p'
+}
 memory() { awk '/^VmRSS:/ { print $2 }' "/proc/$server/status"; }
 
 # In the background: reloads, and the status in every format, until the load is over.
@@ -77,6 +81,12 @@ check "$requests requests of five kinds, none of them wrong" all_good
 check "$(cat "$work/turns") reloads, and the status answered in between" were_reloads
 check "resident memory is flat" memory_is_flat "$before" "$(memory)"
 check "the server answers on" is_whole
+after=$(memory)
+errors=$(awk '/^errors:/ { for (at = 3; at <= NF; at += 2) sum += $at } END { print sum + 0 }' \
+    "$work"/load? "$work/disturbed")
+[ -z "${MIXED_FIGURES-}" ] || printf '%s %s\n' requests "$requests" errors "$errors" \
+    reloads "$(cat "$work/turns")" starts "$(started)" before "$before" after "$after" \
+    >"$MIXED_FIGURES"
 signal www QUIT
 check "the server ends" ended www
 check_summary
