@@ -21,10 +21,18 @@
  * one that sets the limit writes `limit` and reads `held`; one of the two sees the other. */
 static _Atomic size_t held;
 static _Atomic size_t limit = SIZE_MAX;
+/* atomic: relaxed, for statistics. */
+static _Atomic uint64_t take_count, give_count;
+
+static void give_up(size_t size)
+{
+    atomic_fetch_sub(&held, size);
+}
 
 void zend_mm_process_release(size_t size)
 {
-    atomic_fetch_sub(&held, size);
+    give_up(size);
+    atomic_fetch_add_explicit(&give_count, 1, memory_order_relaxed);
 }
 
 static bool try_reserve(size_t size)
@@ -38,9 +46,10 @@ static bool try_reserve(size_t size)
     } while (!atomic_compare_exchange_weak(&held, &now, now + size));
     /* The limit may have been lowered since it was read. */
     if (now + size <= atomic_load(&limit)) {
+        atomic_fetch_add_explicit(&take_count, 1, memory_order_relaxed);
         return true;
     }
-    zend_mm_process_release(size);
+    give_up(size);
     return false;
 }
 
@@ -78,6 +87,21 @@ size_t zend_mm_process_limit(void)
 size_t zend_mm_process_usage(void)
 {
     return atomic_load(&held);
+}
+
+void zend_mm_process_counts(uint64_t *taken, uint64_t *given)
+{
+    *taken = atomic_load_explicit(&take_count, memory_order_relaxed);
+    *given = atomic_load_explicit(&give_count, memory_order_relaxed);
+}
+
+size_t zend_mm_process_trim(size_t keep_size)
+{
+    size_t given = 0;
+    while (zend_mm_pooled_size() > keep_size && empty_pools()) {
+        given += ZEND_MM_SEGMENT_SIZE;
+    }
+    return given;
 }
 
 bool zend_mm_set_process_limit(size_t new_limit)

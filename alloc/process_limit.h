@@ -15,4 +15,7 @@ void zend_mm_process_release(size_t size);
 /* The limit now; SIZE_MAX = none. */
 size_t zend_mm_process_limit(void);
 
+/* How often memory was taken from a storage, and given back. */
+void zend_mm_process_counts(uint64_t *taken, uint64_t *given);
+
 #endif

@@ -95,8 +95,8 @@ size_t zend_mm_process_stats(zend_mm_process_statistics *process, zend_mm_proces
         process->heap_count = count;
         process->usage = zend_mm_process_usage();
         process->limit = zend_mm_process_limit();
-        process->pooled_size = ((size_t)zend_mm_pool_size(&zend_mm_mmap_anon_pool)
-            + zend_mm_pool_size(&zend_mm_mmap_zero_pool)) * ZEND_MM_SEGMENT_SIZE;
+        process->pooled_size = zend_mm_pooled_size();
+        zend_mm_process_counts(&process->take_count, &process->give_count);
     }
     return count;
 }

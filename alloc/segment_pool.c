@@ -66,6 +66,12 @@ unsigned int zend_mm_pool_size(zend_mm_segment_pool *pool)
     return ck_ring_size(&pool->ring);
 }
 
+size_t zend_mm_pooled_size(void)
+{
+    return ((size_t)zend_mm_pool_size(&zend_mm_mmap_anon_pool)
+        + zend_mm_pool_size(&zend_mm_mmap_zero_pool)) * ZEND_MM_SEGMENT_SIZE;
+}
+
 /* Threads that the child does not have may have claimed a place (p_head) without filling it
  * (p_tail): take the claim back. A segment such a thread had just taken out stays mapped. */
 static void pool_after_fork(zend_mm_segment_pool *pool)

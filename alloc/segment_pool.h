@@ -49,6 +49,8 @@ void zend_mm_pool_expect(zend_mm_segment_pool *pool, int64_t difference);
 
 /* Segments waiting now. */
 unsigned int zend_mm_pool_size(zend_mm_segment_pool *pool);
+/* Bytes waiting in all pools. */
+size_t zend_mm_pooled_size(void);
 
 /* In a forked child: drop what other threads were doing to the pools at the time of the fork. */
 void zend_mm_pools_after_fork(void);

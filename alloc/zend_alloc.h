@@ -440,6 +440,10 @@ ZEND_API bool zend_alloc_in_memory_limit_error_reporting(void);
 ZEND_API bool zend_mm_set_process_limit(size_t limit);
 /* The bytes that this limit is about. Any thread. Ours. */
 ZEND_API size_t zend_mm_process_usage(void);
+/* Give segments that wait in the pools back to the system until they hold no more than `keep_size`
+ * bytes: for a server that has had nothing to do for a while. Returns the bytes given back. Any thread.
+ * Ours. */
+ZEND_API size_t zend_mm_process_trim(size_t keep_size);
 
 /* Bytes of live blocks (real == 0) or held from the storage (real != 0); 0 with USE_ZEND_ALLOC=0.
  * Since 5.2. */
@@ -547,6 +551,7 @@ typedef struct zend_mm_process_statistics {
     size_t heap_count;
     size_t usage, limit;        /* of zend_mm_set_process_limit(), exact */
     size_t pooled_size;         /* bytes of `usage` that wait in pools */
+    uint64_t take_count, give_count;    /* times that memory was taken from a storage, given back */
 } zend_mm_process_statistics;
 
 /* All heaps of the process but internal ones: up to `capacity` of them in `heaps`, the sums in

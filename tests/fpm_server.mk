@@ -1,5 +1,8 @@
 # The tests of tsrmalloc-fpm as a process: configuration, process manager, signals.
 
+PLAIN_TESTS += tests/fpm/budget
+tests_fpm_budget_SOURCES = tests/fpm/budget.c
+tests_fpm_budget_LDADD = libtsrmalloc-fpm.la
 PLAIN_TESTS += tests/fpm/pm tests/fpm/conf tests/fpm/log tests/fpm/lot tests/fpm/scoreboard
 tests_fpm_log_SOURCES = tests/fpm/log.c
 tests_fpm_log_LDADD = libtsrmalloc-fpm.la

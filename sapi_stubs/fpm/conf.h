@@ -109,6 +109,7 @@ typedef struct fpm_conf_pool {
     /* What php-fpm does not have. */
     int pm_max_requests_jitter;         /* each worker ends up to so many requests earlier */
     size_t pm_max_memory;               /* a heap that holds more behind a request is trimmed */
+    size_t pm_memory_budget;            /* bytes that requests may hold together; 0 = no budget */
     int pm_max_connections;             /* most connections at a time, idle ones included */
     int64_t request_queue_timeout;      /* waited longer for a worker: 503; 0 = off */
     int64_t request_header_timeout;     /* first byte, and from there to the end of PARAMS */

@@ -70,6 +70,7 @@ const fpm_conf_directive fpm_conf_pool_directives[] = {
     { "pm.max_requests", P(pm_max_requests), FPM_CONF_NUMBER, "0", NULL },
     { "pm.max_requests_jitter", P(pm_max_requests_jitter), FPM_CONF_NUMBER, "0", NULL },
     { "pm.max_memory", P(pm_max_memory), FPM_CONF_SIZE, "0", NULL },
+    { "pm.memory_budget", P(pm_memory_budget), FPM_CONF_SIZE, "0", NULL },
     { "pm.max_connections", P(pm_max_connections), FPM_CONF_NUMBER, "16384", NULL },
     { "pm.status_path", P(pm_status_path), FPM_CONF_STRING, NULL, NULL },
     { "pm.status_listen", P(pm_status_listen), FPM_CONF_STRING, NULL, NULL },

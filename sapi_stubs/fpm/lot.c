@@ -226,14 +226,15 @@ static bool take_parked(fpm_lot *lot, uint64_t data, fpm_connection **result)
     return true;
 }
 
-fpm_lot_event fpm_lot_wait(fpm_lot *lot, const sigset_t *mask, fpm_connection **connection)
+fpm_lot_event fpm_lot_wait(fpm_lot *lot, const sigset_t *mask, int patience,
+    fpm_connection **connection)
 {
     struct epoll_event event;
     atomic_fetch_add_explicit(&lot->waiting_count, 1, memory_order_relaxed);
-    int count = epoll_pwait(lot->set, &event, 1, -1, mask);
+    int count = epoll_pwait(lot->set, &event, 1, patience, mask);
     atomic_fetch_sub_explicit(&lot->waiting_count, 1, memory_order_relaxed);
     if (count <= 0) {
-        return FPM_LOT_NOTHING;
+        return count == 0 ? FPM_LOT_QUIET : FPM_LOT_NOTHING;
     }
     if (event.data.u64 != listen_event) {
         return take_parked(lot, event.data.u64, connection) ? FPM_LOT_READABLE : FPM_LOT_NOTHING;

@@ -35,13 +35,16 @@ void fpm_lot_free(fpm_lot *lot);
 
 typedef enum fpm_lot_event {
     FPM_LOT_NOTHING,        /* a signal came, or somebody else was faster */
+    FPM_LOT_QUIET,          /* the time is over */
     FPM_LOT_ACCEPTED,       /* *connection is new and held by the caller */
     FPM_LOT_READABLE,       /* *connection was parked and is now held by the caller */
 } fpm_lot_event;
 
 /* Wait for the next connection to be dealt with. `mask` is the thread's signal mask meanwhile: a
- * signal that it lets through ends the wait. Workers. */
-fpm_lot_event fpm_lot_wait(fpm_lot *lot, const sigset_t *mask, fpm_connection **connection);
+ * signal that it lets through ends the wait, and so do `patience` milliseconds (-1: they do not).
+ * Workers. */
+fpm_lot_event fpm_lot_wait(fpm_lot *lot, const sigset_t *mask, int patience,
+    fpm_connection **connection);
 
 /* Park a held connection until it is readable; unused input is kept. At `deadline` (milliseconds of
  * the monotonic clock) it is closed. false: no memory, it was closed. */

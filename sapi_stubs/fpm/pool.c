@@ -86,6 +86,7 @@ fpm_pool *fpm_pool_new(const fpm_conf_pool *conf, fpm_listener *listener, int en
         fpm_score_state(&pool->workers[index].score, FPM_SCORE_NO_WORKER);
         pthread_mutex_init(&pool->workers[index].guard, NULL);
     }
+    fpm_budget_init(&pool->budget, conf->pm_memory_budget);
     pool->allowed = fpm_allowed_new(conf->listen_allowed_clients, conf->name, &failed);
     if (failed || !open_logs(pool)) {
         fpm_pool_free(pool);
@@ -110,6 +111,7 @@ void fpm_pool_free(fpm_pool *pool)
         close(pool->slow_file);
     }
     fpm_allowed_free(pool->allowed);
+    fpm_budget_destroy(&pool->budget);
     free(pool->workers);
     free(pool);
 }
@@ -131,6 +133,7 @@ static bool start_worker(fpm_pool *pool, fpm_worker *worker)
     worker->pool = pool;
     worker->conf = pool->conf;
     worker->request_limit = request_limit(pool->conf, worker->index);
+    worker->budget_part = (fpm_budget_part){ 0 };
     atomic_store(&worker->leave, false);
     atomic_store(&worker->has_ended, false);
     worker->score.own = (fpm_score){ .state = STATUS_STARTING, .start_time = (uint64_t)time(NULL) };
@@ -363,8 +366,51 @@ static void check_request(fpm_pool *pool, fpm_worker *worker, const fpm_score *s
     }
 }
 
+/* Requests that hold more than was expected leave less for those that wait. */
+static void update_budget(fpm_pool *pool)
+{
+    enum { HEAP_COUNT_MAX = 512 };
+    zend_mm_process_heap heaps[HEAP_COUNT_MAX];
+    size_t count = zend_mm_process_stats(NULL, heaps, HEAP_COUNT_MAX);
+    count = count < HEAP_COUNT_MAX ? count : HEAP_COUNT_MAX;
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_worker *worker = &pool->workers[index];
+        fpm_score score;
+        if (worker->life == FPM_WORKER_NONE
+            || fpm_score_read_state(&worker->score) != STATUS_RUNNING) {
+            continue;
+        }
+        fpm_score_read(&worker->score, &score);
+        for (size_t heap = 0; heap < count; heap++) {
+            if (heaps[heap].thread == score.tid) {
+                fpm_budget_raise(&pool->budget, &worker->budget_part, heaps[heap].real_size);
+            }
+        }
+    }
+}
+
+uint64_t fpm_pool_idle_time(const fpm_pool *pool, uint64_t now)
+{
+    uint64_t since = 0;
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_score score;
+        if (pool->workers[index].life == FPM_WORKER_NONE) {
+            continue;
+        }
+        fpm_score_read(&pool->workers[index].score, &score);
+        if (score.state != STATUS_IDLE) {
+            return 0;
+        }
+        since = score.idle_since > since ? score.idle_since : since;
+    }
+    return now > since ? now - since : 0;
+}
+
 void fpm_pool_check_requests(fpm_pool *pool, uint64_t now)
 {
+    if (pool->budget.size > 0) {
+        update_budget(pool);
+    }
     for (unsigned int index = 0; index < pool->capacity; index++) {
         fpm_worker *worker = &pool->workers[index];
         fpm_score score;

@@ -26,6 +26,11 @@ size_t fpm_pool_capacity(const fpm_pool *pool);
 /* The pool's name for logs. */
 const char *fpm_pool_name(const fpm_pool *pool);
 fpm_pool_counters *fpm_pool_count(fpm_pool *pool);
+/* pm.memory_budget: wait until the worker's request may begin. false: go_on() has said so. Nothing to
+ * wait for without a budget. The worker itself, as both. */
+bool fpm_pool_enter_budget(fpm_worker *worker, const char *script, bool (*go_on)(void *context),
+    void *context);
+void fpm_pool_leave_budget(fpm_worker *worker, size_t peak);
 /* Count a duration in a histogram of the counters. */
 void fpm_pool_observe(_Atomic uint64_t *buckets, _Atomic uint64_t *sum, uint64_t nanoseconds);
 

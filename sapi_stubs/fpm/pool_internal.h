@@ -2,6 +2,7 @@
 #ifndef TSRMALLOC_FPM_POOL_INTERNAL_H
 #define TSRMALLOC_FPM_POOL_INTERNAL_H
 
+#include "fpm/budget.h"
 #include "fpm/listener.h"
 #include "fpm/log.h"
 #include "fpm/pm.h"
@@ -19,6 +20,7 @@ struct fpm_pool {
     int access_file;                    /* const number, -1 = none; a reopen changes the file */
     int slow_file;                      /* the same */
     struct fpm_allowed *allowed;        /* const: who may connect; NULL = anyone */
+    fpm_budget budget;                  /* of all requests; see its fields */
     fpm_pool_counters counters;
     fpm_pm_memory memory;               /* control thread */
     bool is_leaving;                    /* control thread: no worker is started any more */
@@ -45,6 +47,9 @@ void fpm_pool_tell_all(fpm_pool *pool);
 void fpm_pool_interrupt_all(fpm_pool *pool);
 /* Threads that exist, leaving ones included. */
 unsigned int fpm_pool_thread_count(const fpm_pool *pool);
+
+/* Nanoseconds for which no worker has had a request; 0: one has. */
+uint64_t fpm_pool_idle_time(const fpm_pool *pool, uint64_t now);
 
 /* Once a second, and for ondemand when a connection waits. `room` is what process.max leaves. */
 void fpm_pool_manage(fpm_pool *pool, unsigned int room);

@@ -40,6 +40,22 @@ void fpm_pool_access_log(fpm_pool *pool, const char *line, size_t size)
     }
 }
 
+bool fpm_pool_enter_budget(fpm_worker *worker, const char *script, bool (*go_on)(void *context),
+    void *context)
+{
+    fpm_budget *budget = &worker->pool->budget;
+    return budget->size == 0 || fpm_budget_enter(budget, &worker->budget_part, script,
+        worker->conf->memory_limit, go_on, context);
+}
+
+void fpm_pool_leave_budget(fpm_worker *worker, size_t peak)
+{
+    fpm_budget *budget = &worker->pool->budget;
+    if (budget->size > 0) {
+        fpm_budget_leave(budget, &worker->budget_part, peak);
+    }
+}
+
 /* ---- the snapshot ---- */
 
 static uint64_t get(const _Atomic uint64_t *counter)
@@ -185,6 +201,10 @@ void fpm_pool_status(fpm_pool *asked, status_pool *status, status_worker *worker
     (void)zend_mm_process_stats(&process, NULL, 0);
     status->process_memory = process.usage;
     status->process_memory_limit = process.limit;
+    status->map_count = process.take_count;
+    status->unmap_count = process.give_count;
+    status->budget = pool->budget.size;
+    status->budget_used = fpm_budget_used(&pool->budget);
 }
 
 bool fpm_pool_is_ready(fpm_pool *asked)

@@ -178,6 +178,7 @@ void fpm_request_note_reset(fpm_request *self TSRMLS_DC)
 {
     fpm_pool_counters *counters = fpm_pool_count(self->worker->pool);
     self->worker->score.own.reset_duration = SG(reset_duration);
+    fpm_pool_leave_budget(self->worker, self->worker->score.own.last_memory);
     fpm_pool_observe(counters->reset_time, &counters->reset_time_sum, SG(reset_duration));
     if (SG(heap_is_kept)) {
         fpm_log(FPM_LOG_DEBUG, self->worker->conf->name,

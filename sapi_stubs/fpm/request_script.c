@@ -402,6 +402,35 @@ static bool has_right_extension(fpm_request *self)
     return false;
 }
 
+/* ---- the pool's memory budget ---- */
+
+static bool may_wait(void *context)
+{
+    fpm_request *self = context;
+    int64_t limit = self->worker->conf->request_queue_timeout;
+    uint64_t waited = fpm_request_now() - self->begin_time + self->connection->queue_wait;
+    fpm_score_state(&self->worker->score, STATUS_WAITING);
+    return engine_request_stop(&self->engine) == ENGINE_GO_ON
+        && (limit == 0 || waited <= (uint64_t)limit * 1000000);
+}
+
+/* false: answered. */
+static bool enter_budget(fpm_request *self)
+{
+    if (fpm_pool_enter_budget(self->worker, self->script, may_wait, self)) {
+        return true;
+    }
+    if (engine_request_stop(&self->engine) != ENGINE_GO_ON) {
+        end_stopped(self, "stopped while it waited for memory");
+        return false;
+    }
+    atomic_fetch_add_explicit(&fpm_pool_count(self->worker->pool)->queue_timeouts, 1,
+        memory_order_relaxed);
+    fpm_answer_stderr(self, "The request waited for memory longer than request_queue_timeout");
+    fpm_answer_replace(self, 503, "No memory is left for this request.\n");
+    return false;
+}
+
 void fpm_script_serve(fpm_request *self TSRMLS_DC)
 {
     const fpm_conf_pool *conf = self->worker->conf;
@@ -419,13 +448,15 @@ void fpm_script_serve(fpm_request *self TSRMLS_DC)
         refuse_file(self, errno);
         return;
     }
-    fpm_score_state(&self->worker->score, STATUS_RUNNING);
-    self->engine.script = (engine_script){ .path = self->script, .file = file };
-    if (is_trace(self->script)) {
-        run_trace(self TSRMLS_CC);
-    } else {
-        run_lua(self TSRMLS_CC);
+    if (enter_budget(self)) {
+        fpm_score_state(&self->worker->score, STATUS_RUNNING);
+        self->engine.script = (engine_script){ .path = self->script, .file = file };
+        if (is_trace(self->script)) {
+            run_trace(self TSRMLS_CC);
+        } else {
+            run_lua(self TSRMLS_CC);
+        }
+        self->engine.script = (engine_script){ .file = -1 };
     }
-    self->engine.script = (engine_script){ .file = -1 };
     close(file);
 }

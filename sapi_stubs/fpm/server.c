@@ -155,6 +155,18 @@ static void notify(fpm_server *server, uint64_t now)
     server->next_notify = now + (watchdog > 0 && watchdog < interval ? watchdog : interval);
 }
 
+/* Segments that wait for requests go back to the system when there were none for a while. */
+static void trim_idle(const fpm_server *server, uint64_t now)
+{
+    for (const fpm_pool *pool = server->pools; pool != NULL; pool = pool->next) {
+        uint64_t patience = (uint64_t)pool->conf->pm_process_idle_timeout * MILLISECOND;
+        if (fpm_pool_idle_time(pool, now) < patience) {
+            return;
+        }
+    }
+    (void)zend_mm_process_trim(0);
+}
+
 /* Once a second. */
 static void manage(fpm_server *server, uint64_t now)
 {
@@ -165,6 +177,7 @@ static void manage(fpm_server *server, uint64_t now)
     for (fpm_listener *at = server->listeners; at != NULL; at = at->next) {
         (void)fpm_lot_sweep(&at->lot, fpm_clock_ms());
     }
+    trim_idle(server, now);
     notify(server, now);
 }
 

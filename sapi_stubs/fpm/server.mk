@@ -22,7 +22,9 @@ libtsrmalloc_fpm_la_SOURCES += \
 	sapi_stubs/fpm/lot.h \
 	sapi_stubs/fpm/lot.c \
 	sapi_stubs/fpm/scoreboard.h \
-	sapi_stubs/fpm/scoreboard.c
+	sapi_stubs/fpm/scoreboard.c \
+	sapi_stubs/fpm/budget.h \
+	sapi_stubs/fpm/budget.c
 
 # A server of threads needs TSRM.
 if ZTS

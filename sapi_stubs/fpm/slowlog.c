@@ -21,6 +21,7 @@ static const char *state_name(uint64_t state)
         [STATUS_ENDING] = "ending", [STATUS_FINISHING] = "finishing",
         [STATUS_STARTING] = "starting", [STATUS_WRITING] = "writing",
         [STATUS_RESETTING] = "resetting the heap", [STATUS_STUCK] = "stuck",
+        [STATUS_WAITING] = "waiting for memory",
     };
     return state < STATUS_STATE_COUNT && names[state] != NULL ? names[state] : "unknown";
 }

@@ -81,6 +81,8 @@ size_t status_pool_fields(const status_pool *pool, bool full,
         number("worker ends", pool->worker_end_count),
         number("process memory", pool->process_memory),
         limit("process memory limit", pool->process_memory_limit),
+        number("memory budget", pool->budget),
+        number("memory budget used", pool->budget_used),
     };
     size_t count = full ? sizeof all / sizeof all[0] : STATUS_POOL_FIELD_COUNT;
     memcpy(fields, all, count * sizeof all[0]);
@@ -127,6 +129,7 @@ const char *status_state_name(status_state state)
         [STATUS_ENDING] = "Ending", [STATUS_FINISHING] = "Finishing",
         [STATUS_STARTING] = "Starting", [STATUS_WRITING] = "Writing",
         [STATUS_RESETTING] = "Resetting heap", [STATUS_STUCK] = "Stuck",
+        [STATUS_WAITING] = "Waiting for memory",
     };
     return names[state];
 }

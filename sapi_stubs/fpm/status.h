@@ -22,6 +22,7 @@ typedef enum status_state {
     STATUS_WRITING,             /* the client reads slowly */
     STATUS_RESETTING,           /* the heap is reset */
     STATUS_STUCK,               /* was told to leave and did not */
+    STATUS_WAITING,             /* for room in the pool's memory budget */
     STATUS_STATE_COUNT,
 } status_state;
 
@@ -90,10 +91,12 @@ typedef struct status_pool {
     uint64_t queue_timeout_count;   /* refused after request_queue_timeout */
     uint64_t worker_start_count;
     uint64_t worker_end_count;
-    uint64_t map_count;             /* mmap calls of the process's storage */
-    uint64_t unmap_count;
+    uint64_t map_count;             /* times that heaps took memory from the system */
+    uint64_t unmap_count;           /* and gave some back */
     size_t process_memory;          /* bytes held by all heaps and the segment pool */
     size_t process_memory_limit;    /* bytes; SIZE_MAX = none */
+    size_t budget;                  /* bytes, pm.memory_budget; 0 = none */
+    size_t budget_used;             /* bytes of it that running requests hold or may need */
     status_histogram request_time;
     status_histogram queue_time;    /* from accept to a worker */
     status_histogram reset_time;

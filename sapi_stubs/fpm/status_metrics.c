@@ -99,9 +99,13 @@ static const metric pool_metrics[] = {
       offsetof(status_pool, memory_peak), MEMBER_SIZE },
     { "process_memory_bytes", "gauge", "Memory held by all heaps of the process and their pool.",
       offsetof(status_pool, process_memory), MEMBER_SIZE },
-    { "process_mmap_calls_total", "counter", "Mappings made by the storage of the process.",
+    { "memory_budget_bytes", "gauge", "What requests may hold together; 0: no budget.",
+      offsetof(status_pool, budget), MEMBER_SIZE },
+    { "memory_budget_used_bytes", "gauge", "What running requests hold of it or may need.",
+      offsetof(status_pool, budget_used), MEMBER_SIZE },
+    { "process_memory_taken_total", "counter", "Times that a heap took memory from the system.",
       offsetof(status_pool, map_count), MEMBER_64 },
-    { "process_munmap_calls_total", "counter", "Mappings given back by it.",
+    { "process_memory_given_total", "counter", "Times that memory was given back to it.",
       offsetof(status_pool, unmap_count), MEMBER_64 },
 };
 

@@ -244,21 +244,38 @@ static void become_idle(fpm_worker *worker)
     fpm_score_publish(&worker->score);
 }
 
+/* What the heap kept for the next request, which does not come. */
+static void trim_heap(void)
+{
+    zend_mm_heap *heap = zend_mm_get_heap();
+    if (heap != NULL) {
+        (void)zend_mm_trim(heap, 0);
+    }
+}
+
 static void run(fpm_worker *worker, const sigset_t *mask TSRMLS_DC)
 {
+    int64_t timeout = worker->conf->pm_process_idle_timeout;
+    int quiet = timeout < INT_MAX ? (int)timeout : INT_MAX;
+    int patience = quiet;
     become_idle(worker);
     while (!is_leaving(worker)) {
         fpm_connection *connection;
-        switch (fpm_lot_wait(&worker->pool->listener->lot, mask, &connection)) {
+        switch (fpm_lot_wait(&worker->pool->listener->lot, mask, patience, &connection)) {
         case FPM_LOT_ACCEPTED:
             greet(worker, connection TSRMLS_CC);
             break;
         case FPM_LOT_READABLE:
             serve(worker, connection TSRMLS_CC);
             break;
+        case FPM_LOT_QUIET:
+            trim_heap();
+            patience = -1;
+            continue;
         case FPM_LOT_NOTHING:
             continue;
         }
+        patience = quiet;
         become_idle(worker);
     }
 }

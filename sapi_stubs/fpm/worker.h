@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "fpm/budget.h"
 #include "fpm/conf.h"
 #include "fpm/connection.h"
 #include "fpm/request.h"
@@ -28,6 +29,7 @@ typedef struct fpm_worker {
     uint8_t *input;                     /* FPM_INPUT_SIZE bytes */
     fpm_request request;                /* the request side's; zeroed at thread start */
     uint64_t request_limit;             /* requests after which it ends; 0 = none */
+    fpm_budget_part budget_part;        /* lock: the budget's mutex */
 
     /* The control thread's. */
     fpm_worker_life life;

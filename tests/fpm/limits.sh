@@ -17,7 +17,7 @@ response.write("done")
 LUA
 cat >"$work/root/fill.lua" <<'LUA'
 local kept = {}
-for index = 1, 64 do kept[index] = string.rep("x", 1024 * 1024) end
+for index = 1, 64 do kept[index] = string.rep("x", 1000 * 1024) end
 response.write("done")
 LUA
 server_values="security.document_root = $work/root"
@@ -47,5 +47,52 @@ if start_fpm queue >"$work/out" 2>&1; then
 else
     check_skip "request_queue_timeout" "port $port is taken"
 fi
+
+# A storm of requests of 12 MiB each, more than fit: they wait for each other, none fails.
+sed 's/64/12/' "$work/root/fill.lua" >"$work/root/storm.lua"
+ctl() { "$abs_top_builddir/tsrmalloc-fpmctl" "$work/ctl" "$@"; }
+held() { ctl heaps | sed -n 's/^process: \([0-9]*\) bytes held.*/\1/p'; }
+pool storm 'pm.max_children = 8' 'pm.memory_budget = 48M' 'pm.process_idle_timeout = 1s' \
+    'php_admin_value[memory_limit] = 24M' "$server_values"
+sed -i "s|^daemonize = no|&\nmemory_max = 72M\ncontrol.listen = $work/ctl|" "$work/storm.conf"
+start_fpm storm
+base=$(held)
+check "a storm of requests that do not fit together is served, all of it" \
+    "$load" -c 16 -n 200 --expect done -s "$work/root/storm.lua" "$work/storm.sock" /storm.lua
+most_held() { "$load" -n 1 --may-differ "$work/storm.sock" '/status?full' >"$work/out"; ctl status |
+    grep -q '^memory budget used: *0$' || { ctl status; return 1; }; }
+check "behind it nothing of the budget is in use" eventually most_held
+none_failed() { ! grep -q 'bytes exhausted' "$work/storm.log" || { cat "$work/storm.log"; return 1; }; }
+check "no request met the limit of the process" none_failed
+shrunk() { [ "$(held)" -le $((base + base / 10)) ] || { ctl heaps; return 1; }; }
+check "what was held goes back to the system when the pool is idle" eventually shrunk
+signal storm QUIT
+check "the server of the storm ends" ended storm
+
+# The same without a budget, to see that the storm is one.
+sed -i '/memory_budget/d; s/storm\./wild./g' "$work/storm.conf"
+cp "$work/storm.conf" "$work/wild.conf"
+start_fpm wild
+fails() { ! "$load" -c 16 -n 200 --expect done -s "$work/root/storm.lua" "$work/wild.sock" \
+    /storm.lua >"$work/out"; }
+check "without a budget some fail" fails
+signal wild QUIT
+check "that server ends, too" ended wild
+
+# One holds the budget; who waits for it longer than request_queue_timeout is refused.
+cat >"$work/root/hold.lua" <<'LUA'
+local kept = string.rep("x", 48 * 1024 * 1024)
+local until_then = os.clock() + 0.5
+while os.clock() < until_then do end
+response.write("done")
+LUA
+pool full 'pm.memory_budget = 64M' 'request_queue_timeout = 100ms' "$server_values"
+start_fpm full
+"$load" -c 2 -n 2 --json --may-differ -s "$work/root/hold.lua" "$work/full.sock" /hold.lua \
+    >"$work/full.json"
+one_refused() { grep -q '"status": *1' "$work/full.json" || { cat "$work/full.json"; return 1; }; }
+check "who waits for memory longer than request_queue_timeout is refused" one_refused
+signal full QUIT
+check "and that server ends" ended full
 
 check_summary

@@ -123,6 +123,23 @@ void fpm_pool_access_log(fpm_pool *pool, const char *line, size_t size)
     fake.access[size] = '\0';
 }
 
+/* No budget. */
+bool fpm_pool_enter_budget(fpm_worker *worker, const char *script, bool (*go_on)(void *context),
+    void *context)
+{
+    (void)worker;
+    (void)script;
+    (void)go_on;
+    (void)context;
+    return true;
+}
+
+void fpm_pool_leave_budget(fpm_worker *worker, size_t peak)
+{
+    (void)worker;
+    (void)peak;
+}
+
 void fpm_slowlog_write_frames(fpm_pool *pool, const fpm_worker *worker, const char *frames)
 {
     (void)pool;

@@ -262,3 +262,30 @@ Test(process_limit, the_accounts_after_an_error_are_those_before)
     cr_assert_eq(heard.count, 4);
     cr_assert_eq(usage(0), 0u);
 }
+
+Test(process_limit, a_trim_gives_back_what_waits_in_the_pools)
+{
+    zend_mm_process_statistics before, after;
+    zend_mm_heap *other = new_heap();
+    void *blocks[8];
+    for (size_t index = 0; index < 8; index++) {
+        blocks[index] = zend_mm_alloc(other, ZEND_MM_SEGMENT_SIZE / 2);
+    }
+    for (size_t index = 0; index < 8; index++) {
+        zend_mm_free(other, blocks[index]);
+    }
+    zend_mm_shutdown(other, 0, 1);
+    (void)zend_mm_process_stats(&before, NULL, 0);
+    cr_assert_geq(before.pooled_size, 2 * ZEND_MM_SEGMENT_SIZE);
+    cr_assert_gt(before.take_count, before.give_count);
+    cr_assert_eq(zend_mm_process_trim(before.pooled_size), 0);
+    cr_assert_eq(zend_mm_process_trim(ZEND_MM_SEGMENT_SIZE),
+        before.pooled_size - ZEND_MM_SEGMENT_SIZE);
+    (void)zend_mm_process_stats(&after, NULL, 0);
+    cr_assert_eq(after.pooled_size, ZEND_MM_SEGMENT_SIZE);
+    cr_assert_eq(after.usage, before.usage - before.pooled_size + ZEND_MM_SEGMENT_SIZE);
+    cr_assert_eq(after.give_count - before.give_count,
+        before.pooled_size / ZEND_MM_SEGMENT_SIZE - 1);
+    (void)zend_mm_process_trim(0);
+    zend_mm_shutdown(other, 1, 1);
+}
