@@ -20,9 +20,29 @@ static const char usage[] =
     "usage: tsrmalloc-fpmctl SOCKET COMMAND [ARGUMENT]\n"
     "SOCKET is control.listen of the server. Commands:\n"
     "  status [json|xml|html|openmetrics]   the status page of each pool, with all workers\n"
-    "  heaps                                every heap of the process\n"
+    "  threads                              every worker, a line each\n"
+    "  heaps                                every heap of the process, a line each\n"
+    "  heap POOL WORKER                     the map of a worker's heap, as JSON\n"
+    "  drain POOL WORKER                    a worker leaves when its request is answered\n"
+    "  restart [POOL]                       replace all workers, one after the other\n"
+    "  set POOL pm.max_children NUMBER      up to what is configured, until the next reload\n"
+    "  set POOL memory_limit SIZE           of requests from now on, until the next reload\n"
     "  reload                               as the signal USR2\n"
     "  reopen                               the logs, as the signal USR1\n";
+
+/* The words of the command, with blanks between them. false: too long. */
+static bool make_line(char *line, size_t room, char *const *words)
+{
+    size_t used = 0;
+    for (; *words != NULL; words++) {
+        int size = snprintf(line + used, room - used, "%s%s", *words, words[1] != NULL ? " " : "\n");
+        if (size < 0 || (size_t)size >= room - used) {
+            return false;
+        }
+        used += (size_t)size;
+    }
+    return true;
+}
 
 static int connect_to(const char *path)
 {
@@ -59,15 +79,12 @@ static int copy_answer(int file)
 int main(int argument_count, char **arguments)
 {
     char line[256];
-    if (argument_count < 3 || argument_count > 4) {
+    if (argument_count < 3 || !make_line(line, sizeof(line), arguments + 2)) {
         fputs(usage, stderr);
         return EXIT_WRONG_USAGE;
     }
-    int size = snprintf(line, sizeof(line), "%s %s\n", arguments[2],
-        argument_count == 4 ? arguments[3] : "");
     int file = connect_to(arguments[1]);
-    if (file < 0 || (size_t)size >= sizeof(line)
-        || send(file, line, (size_t)size, MSG_NOSIGNAL) != size) {
+    if (file < 0 || send(file, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line)) {
         fprintf(stderr, "tsrmalloc-fpmctl: %s: %s\n", arguments[1], strerror(errno));
         return EXIT_NO_SERVER;
     }

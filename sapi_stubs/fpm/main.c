@@ -40,7 +40,7 @@ static zend_result activate(TSRMLS_D)
         return SUCCESS;
     }
     size_t held = zend_memory_usage(1 TSRMLS_CC);
-    size_t limit = worker->conf->memory_limit;
+    size_t limit = fpm_pool_memory_limit(worker->pool);
     if (SG(heap_is_kept) && limit < SIZE_MAX - held) {
         limit += held;
     }

@@ -76,6 +76,7 @@ fpm_pool *fpm_pool_new(const fpm_conf_pool *conf, fpm_listener *listener, int en
     }
     *pool = (fpm_pool){ .conf = conf, .listener = listener, .about = pool,
         .capacity = (unsigned int)conf->pm_max_children, .start_time = time(NULL),
+        .children_max = conf->pm_max_children, .memory_limit = conf->memory_limit,
         .ended_event = ended_event, .access_file = -1, .slow_file = -1 };
     pool->workers = calloc(pool->capacity, sizeof(*pool->workers));
     if (pool->workers == NULL) {
@@ -83,6 +84,7 @@ fpm_pool *fpm_pool_new(const fpm_conf_pool *conf, fpm_listener *listener, int en
     }
     for (unsigned int index = 0; index < pool->capacity; index++) {
         pool->workers[index].index = index;
+        atomic_store(&pool->workers[index].dump_file, -1);
         fpm_score_state(&pool->workers[index].score, FPM_SCORE_NO_WORKER);
         pthread_mutex_init(&pool->workers[index].guard, NULL);
     }
@@ -134,6 +136,8 @@ static bool start_worker(fpm_pool *pool, fpm_worker *worker)
     worker->conf = pool->conf;
     worker->request_limit = request_limit(pool->conf, worker->index);
     worker->budget_part = (fpm_budget_part){ 0 };
+    worker->started_at = fpm_clock_ns();
+    worker->is_replaced = false;
     atomic_store(&worker->leave, false);
     atomic_store(&worker->has_ended, false);
     worker->score.own = (fpm_score){ .state = STATUS_STARTING, .start_time = (uint64_t)time(NULL) };
@@ -181,6 +185,15 @@ unsigned int fpm_pool_start_workers(fpm_pool *pool, unsigned int count)
 
 /* ---- ending ---- */
 
+/* Nobody answers any more: the client sees the end. */
+static void drop_dump(fpm_worker *worker)
+{
+    int file = atomic_exchange(&worker->dump_file, -1);
+    if (file >= 0) {
+        close(file);
+    }
+}
+
 unsigned int fpm_pool_collect(fpm_pool *pool)
 {
     unsigned int unexpected = 0;
@@ -191,7 +204,8 @@ unsigned int fpm_pool_collect(fpm_pool *pool)
             continue;
         }
         pthread_join(worker->thread, NULL);
-        unexpected += worker->life == FPM_WORKER_ALIVE;
+        drop_dump(worker);
+        unexpected += worker->life == FPM_WORKER_ALIVE || worker->is_replaced;
         if (worker->score.own.request_count > 0) {
             pool->start_failure_count = 0;
         } else if (worker->life == FPM_WORKER_ALIVE) {
@@ -297,12 +311,67 @@ static void warn(const fpm_pool *pool, const fpm_pm_action *action, const fpm_pm
     if (action->warn_max) {
         fpm_log(FPM_LOG_WARNING, pool->conf->name, "server reached %s setting (%d), consider "
             "raising it", pool->conf->pm == FPM_PM_ONDEMAND ? "max_children" : "pm.max_children",
-            pool->conf->pm_max_children);
+            pool->children_max);
     }
+}
+
+/* Of more workers than there may be the idle ones leave first. */
+static void end_surplus(fpm_pool *pool, int surplus)
+{
+    for (int idle_only = 1; idle_only >= 0 && surplus > 0; idle_only--) {
+        for (unsigned int index = 0; index < pool->capacity && surplus > 0; index++) {
+            fpm_worker *worker = &pool->workers[index];
+            bool is_idle = fpm_score_read_state(&worker->score) == STATUS_IDLE;
+            if (worker->life == FPM_WORKER_ALIVE && (is_idle || idle_only == 0)) {
+                fpm_pool_tell(pool, worker);
+                surplus--;
+            }
+        }
+    }
+}
+
+void fpm_pool_go_on_restarting(fpm_pool *pool)
+{
+    fpm_worker *next = NULL;
+    if (pool->restart_before == 0 || pool->is_leaving) {
+        return;
+    }
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_worker *worker = &pool->workers[index];
+        if (worker->life == FPM_WORKER_LEAVING || (worker->life == FPM_WORKER_ALIVE
+                && fpm_score_read_state(&worker->score) == STATUS_STARTING)) {
+            return;
+        }
+        if (worker->life == FPM_WORKER_ALIVE && worker->started_at < pool->restart_before) {
+            next = next == NULL ? worker : next;
+        }
+    }
+    if (next == NULL) {
+        pool->restart_before = 0;
+        fpm_log(FPM_LOG_NOTICE, pool->conf->name, "all workers were replaced");
+        return;
+    }
+    next->is_replaced = true;
+    fpm_pool_tell(pool, next);
+}
+
+void fpm_pool_ask_for_dump(fpm_worker *worker, int file)
+{
+    int before = atomic_exchange(&worker->dump_file, file);
+    if (before >= 0) {
+        close(before);
+    }
+    pthread_mutex_lock(&worker->guard);
+    if (worker->serving != NULL) {
+        engine_inspect(&worker->request.engine, worker->thread, 1);
+    }
+    pthread_mutex_unlock(&worker->guard);
+    pthread_kill(worker->thread, fpm_worker_wake_signal());
 }
 
 void fpm_pool_manage(fpm_pool *pool, unsigned int room)
 {
+    fpm_conf_pool rules = *pool->conf;
     fpm_worker *candidate;
     unsigned int waiting, size;
     fpm_pm_view view = look(pool, fpm_clock_ns(), &candidate);
@@ -313,8 +382,10 @@ void fpm_pool_manage(fpm_pool *pool, unsigned int room)
     if (pool->is_leaving) {
         return;
     }
-    fpm_pm_action action = fpm_pm_tick(pool->conf, &pool->memory, &view);
+    rules.pm_max_children = pool->children_max;
+    fpm_pm_action action = fpm_pm_tick(&rules, &pool->memory, &view);
     warn(pool, &action, &view);
+    end_surplus(pool, view.idle_count + view.active_count - pool->children_max);
     if (action.reached_max) {
         atomic_fetch_add_explicit(&pool->counters.children_max_reached, 1, memory_order_relaxed);
     }

@@ -23,6 +23,10 @@ struct fpm_pool {
     fpm_budget budget;                  /* of all requests; see its fields */
     fpm_pool_counters counters;
     fpm_pm_memory memory;               /* control thread */
+    int children_max;                   /* control thread: pm.max_children, or what fpmctl set */
+    uint64_t restart_before;            /* control thread: workers that started before are replaced;
+                                         * nanoseconds, 0: none */
+    _Atomic size_t memory_limit;        /* atomic: relaxed; of requests, the conf's or fpmctl's */
     bool is_leaving;                    /* control thread: no worker is started any more */
     uint64_t start_again_at;            /* control thread: after a failure; nanoseconds */
     unsigned int start_failure_count;   /* control thread: in a row */
@@ -51,6 +55,9 @@ unsigned int fpm_pool_thread_count(const fpm_pool *pool);
 /* Nanoseconds for which no worker has had a request; 0: one has. */
 uint64_t fpm_pool_idle_time(const fpm_pool *pool, uint64_t now);
 
+/* Go on with replacing workers, one at a time. */
+void fpm_pool_go_on_restarting(fpm_pool *pool);
+
 /* Once a second, and for ondemand when a connection waits. `room` is what process.max leaves. */
 void fpm_pool_manage(fpm_pool *pool, unsigned int room);
 /* request_terminate_timeout, request_slowlog_timeout, clients that are gone. */
@@ -68,7 +75,12 @@ bool fpm_worker_setup(void) __attribute__((warn_unused_result));
 void fpm_worker_say(const fpm_pool *pool, uint64_t tid, fpm_log_level level,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Have the worker write its heap's map to `file`, which it closes, as soon as it can. */
+void fpm_pool_ask_for_dump(fpm_worker *worker, int file);
+
 /* slowlog.c */
+/* A status_state in words. */
+const char *fpm_slowlog_state_name(uint64_t state);
 void fpm_slowlog_write(fpm_pool *pool, const fpm_worker *worker, const fpm_score *score,
     uint64_t duration);
 

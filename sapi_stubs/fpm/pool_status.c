@@ -40,12 +40,17 @@ void fpm_pool_access_log(fpm_pool *pool, const char *line, size_t size)
     }
 }
 
+size_t fpm_pool_memory_limit(const fpm_pool *pool)
+{
+    return atomic_load_explicit(&pool->memory_limit, memory_order_relaxed);
+}
+
 bool fpm_pool_enter_budget(fpm_worker *worker, const char *script, bool (*go_on)(void *context),
     void *context)
 {
     fpm_budget *budget = &worker->pool->budget;
     return budget->size == 0 || fpm_budget_enter(budget, &worker->budget_part, script,
-        worker->conf->memory_limit, go_on, context);
+        fpm_pool_memory_limit(worker->pool), go_on, context);
 }
 
 void fpm_pool_leave_budget(fpm_worker *worker, size_t peak)

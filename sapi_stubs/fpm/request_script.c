@@ -86,6 +86,9 @@ static void log_line(void *context, int priority, const char *message)
 static void inspected(void *context, const char *frames)
 {
     const fpm_request *self = context;
+    if (fpm_worker_answer_dump(self->worker)) {
+        return;
+    }
     fpm_slowlog_write_frames(self->worker->pool, self->worker, frames);
 }
 

@@ -200,6 +200,7 @@ static void tick(fpm_server *server)
     collect(server);
     for (fpm_pool *pool = server->pools; pool != NULL; pool = pool->next) {
         fpm_pool_check_requests(pool, now);
+        fpm_pool_go_on_restarting(pool);
     }
     if (server->state == FPM_SERVER_NORMAL && now >= server->next_tick) {
         manage(server, now);

@@ -62,5 +62,7 @@ unsigned int fpm_server_room(const fpm_server *server);
 bool fpm_control_open(fpm_server *server, const fpm_conf *conf) __attribute__((warn_unused_result));
 void fpm_control_close(fpm_server *server);
 void fpm_control_answer(fpm_server *server);
+/* control_commands.c: the answer to a line goes to `out`; `file` is the client's. */
+void fpm_control_run(fpm_server *server, int file, FILE *out, char *line);
 
 #endif

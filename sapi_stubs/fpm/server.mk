@@ -42,6 +42,7 @@ tsrmalloc_fpm_SOURCES = \
 	sapi_stubs/fpm/server.c \
 	sapi_stubs/fpm/server_pools.c \
 	sapi_stubs/fpm/control_socket.c \
+	sapi_stubs/fpm/control_commands.c \
 	sapi_stubs/fpm/listener.h \
 	sapi_stubs/fpm/listener.c \
 	sapi_stubs/fpm/queue_length.h \

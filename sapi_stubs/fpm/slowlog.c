@@ -13,7 +13,7 @@
 #include "fpm/log.h"
 #include "fpm/pool_internal.h"
 
-static const char *state_name(uint64_t state)
+const char *fpm_slowlog_state_name(uint64_t state)
 {
     static const char *const names[STATUS_STATE_COUNT] = {
         [STATUS_IDLE] = "idle", [STATUS_READING_HEADERS] = "reading headers",
@@ -71,7 +71,7 @@ void fpm_slowlog_write(fpm_pool *pool, const fpm_worker *worker, const fpm_score
         "state = %s after %llu ms\nheap = %zu bytes in blocks, %zu held, limit %zu\n",
         when, pool->conf->name, (unsigned long long)score->tid, worker->index, score->script,
         score->method, score->uri, score->query[0] != '\0' ? "?" : "", score->query,
-        state_name(score->state), (unsigned long long)(duration / 1000000), heap.size,
+        fpm_slowlog_state_name(score->state), (unsigned long long)(duration / 1000000), heap.size,
         heap.real_size, heap.limit);
     write_text(pool, text, size, sizeof(text));
     fpm_log(FPM_LOG_WARNING, pool->conf->name, "child %llu, script '%s' (request: \"%s %s%s%s\") "

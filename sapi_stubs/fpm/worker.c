@@ -86,6 +86,25 @@ void fpm_worker_request_end(fpm_worker *worker)
     pthread_mutex_unlock(&worker->guard);
 }
 
+/* ---- the map of the heap ---- */
+
+bool fpm_worker_answer_dump(fpm_worker *worker)
+{
+    if (atomic_load_explicit(&worker->dump_file, memory_order_relaxed) < 0) {
+        return false;
+    }
+    int file = atomic_exchange_explicit(&worker->dump_file, -1, memory_order_acquire);
+    if (file < 0) {
+        return false;
+    }
+    if (!zend_mm_heap_dump(NULL, file)) {
+        fpm_log(FPM_LOG_NOTICE, worker->conf->name, "worker %u: the map of its heap was not taken",
+            worker->index);
+    }
+    close(file);
+    return true;
+}
+
 /* ---- a connection ---- */
 
 static bool is_leaving(const fpm_worker *worker)
@@ -261,6 +280,7 @@ static void run(fpm_worker *worker, const sigset_t *mask TSRMLS_DC)
     become_idle(worker);
     while (!is_leaving(worker)) {
         fpm_connection *connection;
+        (void)fpm_worker_answer_dump(worker);
         switch (fpm_lot_wait(&worker->pool->listener->lot, mask, patience, &connection)) {
         case FPM_LOT_ACCEPTED:
             greet(worker, connection TSRMLS_CC);
@@ -314,6 +334,7 @@ static void begin_and_run(fpm_worker *worker, const sigset_t *mask TSRMLS_DC)
     }
     if (fpm_request_worker_start(worker)) {
         run(worker, mask TSRMLS_CC);
+        (void)fpm_worker_answer_dump(worker);
         fpm_request_worker_end(worker);
     }
     sapi_thread_end(TSRMLS_C);

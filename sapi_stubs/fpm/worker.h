@@ -33,9 +33,13 @@ typedef struct fpm_worker {
 
     /* The control thread's. */
     fpm_worker_life life;
+    uint64_t started_at;                /* nanoseconds of CLOCK_MONOTONIC */
+    bool is_replaced;                   /* another one is started as soon as it has left */
     pthread_t thread;
 
     _Atomic bool leave;                 /* atomic: relaxed, with a signal behind the store */
+    /* atomic: who exchanges it owns the descriptor; -1: none. Where the heap's map is written to. */
+    _Atomic int dump_file;
     _Atomic bool has_ended;             /* atomic: release at the end, acquire before join */
 
     /* A request may be interrupted from outside only while it is known to be the one that was
@@ -50,5 +54,9 @@ typedef struct fpm_worker {
  * is read to when its answer is sent. */
 void fpm_worker_request_begin(fpm_worker *worker, fpm_connection *connection);
 void fpm_worker_request_end(fpm_worker *worker);
+
+/* Write the heap's map to whoever has asked for it. false: nobody has. The worker itself, where no
+ * allocation is going on. */
+bool fpm_worker_answer_dump(fpm_worker *worker);
 
 #endif

@@ -58,7 +58,7 @@ sed -i "s|^daemonize = no|&\nmemory_max = 72M\ncontrol.listen = $work/ctl|" "$wo
 start_fpm storm
 base=$(held)
 check "a storm of requests that do not fit together is served, all of it" \
-    "$load" -c 16 -n 200 --expect done -s "$work/root/storm.lua" "$work/storm.sock" /storm.lua
+    "$load" -c 16 -n 60 --expect done -s "$work/root/storm.lua" "$work/storm.sock" /storm.lua
 most_held() { "$load" -n 1 --may-differ "$work/storm.sock" '/status?full' >"$work/out"; ctl status |
     grep -q '^memory budget used: *0$' || { ctl status; return 1; }; }
 check "behind it nothing of the budget is in use" eventually most_held
@@ -73,7 +73,7 @@ check "the server of the storm ends" ended storm
 sed -i '/memory_budget/d; s/storm\./wild./g' "$work/storm.conf"
 cp "$work/storm.conf" "$work/wild.conf"
 start_fpm wild
-fails() { ! "$load" -c 16 -n 200 --expect done -s "$work/root/storm.lua" "$work/wild.sock" \
+fails() { ! "$load" -c 16 -n 60 --expect done -s "$work/root/storm.lua" "$work/wild.sock" \
     /storm.lua >"$work/out"; }
 check "without a budget some fail" fails
 signal wild QUIT

@@ -123,6 +123,12 @@ void fpm_pool_access_log(fpm_pool *pool, const char *line, size_t size)
     fake.access[size] = '\0';
 }
 
+bool fpm_worker_answer_dump(fpm_worker *worker)
+{
+    (void)worker;
+    return false;
+}
+
 /* No budget. */
 bool fpm_pool_enter_budget(fpm_worker *worker, const char *script, bool (*go_on)(void *context),
     void *context)
