@@ -21,14 +21,14 @@ USAGE
 
 # Debian's names. What to look for where there is no dpkg is in missing_things.
 packages="gcc libc6-dev make autoconf automake libtool pkg-config"
-packages="$packages libck-dev libcriterion-dev zlib1g-dev liblua5.4-dev"
+packages="$packages libck-dev libcriterion-dev zlib1g-dev liblua5.4-dev libacl1-dev"
 # What check runs some programs under, and the PHP that it runs with the drop-in.
 check_packages="valgrind libphp8.2-embed php8.2-dev php8.2-xml php8.2-mbstring"
 check_packages="$check_packages composer phpunit php-twig dokuwiki"
 check_packages="$check_packages libapache2-mod-php8.2 apache2-utils php8.2-opcache"
 # The clients of tsrmalloc-fpm in its tests, and what reads its status page.
 check_packages="$check_packages nginx-light lighttpd apache2-bin libfcgi-bin curl chromium jq"
-check_packages="$check_packages libxml2-utils prometheus"
+check_packages="$check_packages libxml2-utils prometheus acl haproxy caddy spawn-fcgi"
 # The programs that run on our heaps in tests/stress/third_party.sh.
 check_packages="$check_packages redis-server redis-tools stress-ng xz-utils zstd lua5.4 python3"
 # What bench measures against, and what draws its pictures. It runs without, and says so.

@@ -24,6 +24,8 @@ CRITERION_LIBS=
 LUA_CFLAGS=
 LUA_LIBS=
 tsrmalloc_lua=no
+ACL_LIBS=
+tsrmalloc_acl=no
 tsrmalloc_unit_tests="no: only tests/win32 runs on Windows"
 AS_IF([test $tsrmalloc_windows = no], [TSRMALLOC_POSIX_DEPENDENCIES])
 
@@ -42,6 +44,9 @@ AC_DEFINE_UNQUOTED([TSRMALLOC_LUA], [$tsrmalloc_lua_defined], [1: the Lua engine
 AC_SUBST([LUA_CFLAGS])
 AC_SUBST([LUA_LIBS])
 AC_SUBST([tsrmalloc_lua])
+AC_SUBST([ACL_LIBS])
+AS_IF([test "$tsrmalloc_acl" = yes], [tsrmalloc_acl_defined=1], [tsrmalloc_acl_defined=0])
+AC_DEFINE_UNQUOTED([TSRMALLOC_ACL], [$tsrmalloc_acl_defined], [1: libacl is there, for sockets])
 ])
 
 dnl TSRMALLOC_POSIX_DEPENDENCIES: what programs and tests need beside.
@@ -54,6 +59,7 @@ AC_CHECK_PROGS([PKG_CONFIG], [pkg-config pkgconf])
 AS_IF([test -z "$PKG_CONFIG"], [TSRMALLOC_NEED([pkg-config])])
 
 TSRMALLOC_CHECK_LUA
+TSRMALLOC_CHECK_ACL
 
 AC_SEARCH_LIBS([pthread_create], [pthread], [],
     [AC_MSG_ERROR([POSIX threads are needed])])
@@ -66,6 +72,19 @@ AS_IF([test -z "$CRITERION_LIBS"],
     [tsrmalloc_unit_tests="no: make check needs Criterion (apt-get install libcriterion-dev)"],
     [test "$tsrmalloc_tsan" = 1],
     [tsrmalloc_unit_tests="no: Criterion does not run under ThreadSanitizer"])
+])
+
+dnl TSRMALLOC_CHECK_ACL: libacl for the sockets of tsrmalloc-fpm; optional unless --with-acl.
+AC_DEFUN([TSRMALLOC_CHECK_ACL], [
+tsrmalloc_acl="no: --without-acl"
+AS_IF([test "x$with_acl" != xno], [
+    tsrmalloc_acl="no: sys/acl.h is missing (apt-get install libacl1-dev)"
+    AC_CHECK_HEADER([sys/acl.h],
+        [AC_CHECK_LIB([acl], [acl_set_file], [ACL_LIBS=-lacl
+            tsrmalloc_acl=yes])])
+    AS_IF([test "x$with_acl" = xyes && test "$tsrmalloc_acl" != yes],
+        [TSRMALLOC_NEED([libacl1-dev])])
+])
 ])
 
 dnl TSRMALLOC_CHECK_LUA: Lua 5.4 for the engine, unless --without-lua. Needs pkg-config, which is asked for

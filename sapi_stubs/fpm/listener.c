@@ -23,6 +23,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fpm/listener_acl.h"
 #include "fpm/log.h"
 #include "fpm/queue_length.h"
 
@@ -184,22 +185,12 @@ static bool find_mode(const fpm_conf_pool *conf, ownership *result)
     return true;
 }
 
-static bool check_access_lists(const fpm_conf_pool *conf)
-{
-    if (conf->listen_acl_users != NULL || conf->listen_acl_groups != NULL) {
-        fpm_log(FPM_LOG_ERROR, conf->name, "listen.acl_users and listen.acl_groups are not "
-            "supported: use listen.owner, listen.group and listen.mode");
-        return false;
-    }
-    return true;
-}
-
 bool fpm_listener_check(const fpm_conf_pool *conf)
 {
     address where;
     ownership owner;
     return parse_address(conf, &where) && find_owner(conf, &owner) && find_mode(conf, &owner)
-        && check_access_lists(conf);
+        && fpm_listener_check_acl(conf);
 }
 
 /* ---- making the socket ---- */
@@ -236,10 +227,14 @@ static bool bind_local(const fpm_conf_pool *conf, int file, const address *where
     mode_t before = umask(0777 & ~owner->mode);
     bool done = bind(file, &where->socket.any, where->size) == 0;
     umask(before);
-    if (done && (owner->user != (uid_t)-1 || owner->group != (gid_t)-1)
+    if (done && !fpm_listener_has_acl(conf) && (owner->user != (uid_t)-1 || owner->group != (gid_t)-1)
         && chown(conf->listen, owner->user, owner->group) != 0) {
         fpm_log_errno(FPM_LOG_ERROR, conf->name, "failed to chown() the socket '%s'",
             conf->listen);
+        unlink(conf->listen);
+        return false;
+    }
+    if (done && !fpm_listener_apply_acl(conf)) {
         unlink(conf->listen);
         return false;
     }

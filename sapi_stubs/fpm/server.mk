@@ -45,6 +45,8 @@ tsrmalloc_fpm_SOURCES = \
 	sapi_stubs/fpm/control_commands.c \
 	sapi_stubs/fpm/listener.h \
 	sapi_stubs/fpm/listener.c \
+	sapi_stubs/fpm/listener_acl.h \
+	sapi_stubs/fpm/listener_acl.c \
 	sapi_stubs/fpm/queue_length.h \
 	sapi_stubs/fpm/queue_length.c \
 	sapi_stubs/fpm/allowed.c \
@@ -59,7 +61,7 @@ tsrmalloc_fpm_SOURCES = \
 tsrmalloc_fpm_CPPFLAGS = $(AM_CPPFLAGS) -DFPM_PREFIX='"$(prefix)"' \
 	-DFPM_SYSCONFDIR='"$(sysconfdir)"'
 tsrmalloc_fpm_LDADD = libtsrmalloc-fpm.la libtsrmalloc-engines.la libtsrmalloc.la \
-	$(LUA_LIBS) $(ZLIB_LIBS)
+	$(LUA_LIBS) $(ZLIB_LIBS) $(ACL_LIBS)
 
 dist_man8_MANS = docs/tsrmalloc-fpm.8 docs/tsrmalloc-fpmctl.8
 dist_doc_DATA += docs/fpm.md

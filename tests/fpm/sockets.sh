@@ -36,6 +36,35 @@ no_file() {
 }
 check "a file in its place is not removed" no_file
 
+# Access lists: by whom they let in, and by what getfacl reads.
+acl() {
+    pool acl 'listen.mode = 0600' "$@"
+    start_fpm acl
+}
+if ! command -v getfacl >/dev/null; then
+    check_skip "a socket has its access list" "getfacl is not installed"
+elif ! grep -q '^#define TSRMALLOC_ACL 1' "$abs_top_builddir/config.h"; then
+    check_skip "a socket has its access list" "this build has no libacl"
+elif acl 'listen.acl_users = nobody,1234' 'listen.acl_groups = daemon' >"$work/out" 2>&1; then
+    entry() { getfacl -cpn "$work/acl.sock" | grep -qx "$1" || { getfacl -cpn "$work/acl.sock"; return 1; }; }
+    check "a socket has its access list: a user's name" entry "user:$(id -u nobody):rw-"
+    check "a user's number" entry 'user:1234:rw-'
+    check "a group" entry "group:$(getent group daemon | cut -d : -f 3):rw-"
+    check "its owner's rights are what they were" entry 'user::rw-'
+    check "others have none" entry 'other::---'
+    signal acl QUIT
+    ended acl
+else
+    check_skip "a socket has its access list" "the file system has none: $(tail -n 1 "$work/acl.log")"
+fi
+unknown() {
+    pool acl 'listen.acl_users = nobody, no-such-user'
+    "$fpm" -t $([ "$(id -u)" -ne 0 ] || echo -R) -y "$work/acl.conf" >"$work/out" 2>&1
+    [ $? -eq 78 ] && grep -qE "number of 'no-such-user'|need a build with libacl" "$work/out" ||
+        { cat "$work/out"; return 1; }
+}
+check "a user of the list that is not there is named" unknown
+
 # A port that is free now; if somebody takes it before us, the test is skipped.
 port=$((20000 + $$ % 20000))
 pool tcp "listen = 127.0.0.1:$port"
