@@ -32,6 +32,7 @@ typedef struct fpm_connection {
     uint64_t accepted_at;           /* nanoseconds of CLOCK_MONOTONIC */
     bool is_quick;                  /* its last request followed the one before at once */
     uint64_t parked_at;             /* nanoseconds of CLOCK_MONOTONIC */
+    uint64_t waiting_since;         /* the same: seen then with a request and without a worker; 0 */
     uint64_t queue_wait;            /* nanoseconds the request waited for a worker, where known */
     char address[INET6_ADDRSTRLEN]; /* of the peer; "" for a unix socket */
 

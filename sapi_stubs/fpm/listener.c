@@ -312,9 +312,24 @@ static bool same_address(const address *one, const address *other)
         && memcmp(&one->socket, &other->socket, one->size) == 0;
 }
 
-/* The passed socket of that address, or -1. See sd_listen_fds(3). */
+static bool is_passed(int file, const address *where)
+{
+    address passed = { .size = sizeof(passed.socket) };
+    int listens = 0;
+    socklen_t size = sizeof(listens);
+    return getsockopt(file, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens
+        && getsockname(file, &passed.socket.any, &passed.size) == 0
+        && same_address(where, &passed);
+}
+
+/* The passed socket of that address, or -1: standard input, as web servers and spawn-fcgi(1) start a
+ * FastCGI program, or as in sd_listen_fds(3). */
 static int find_passed(const address *where)
 {
+    if (is_passed(STDIN_FILENO, where)) {
+        /* A server in the background has another standard input. */
+        return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, SOCKETS_BEGIN);
+    }
     const char *pid = getenv("LISTEN_PID");
     const char *count = getenv("LISTEN_FDS");
     if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != (long)getpid()) {
@@ -322,9 +337,7 @@ static int find_passed(const address *where)
     }
     int end = SOCKETS_BEGIN + atoi(count);
     for (int file = SOCKETS_BEGIN; file < end; file++) {
-        address passed = { .size = sizeof(passed.socket) };
-        if (getsockname(file, &passed.socket.any, &passed.size) == 0
-            && same_address(where, &passed)) {
+        if (is_passed(file, where)) {
             return file;
         }
     }

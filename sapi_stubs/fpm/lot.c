@@ -201,6 +201,7 @@ static fpm_lot_event accept_one(fpm_lot *lot, fpm_connection **result)
     connection->queue_wait = 0;
     connection->in_set = false;
     connection->is_quick = false;
+    connection->waiting_since = 0;
     connection->accepted_at = fpm_clock_ns();
     write_address(&peer, connection->address);
     arm_listening(lot);
@@ -353,6 +354,29 @@ void fpm_lot_stop_listening(fpm_lot *lot)
 {
     atomic_store_explicit(&lot->is_listening, false, memory_order_relaxed);
     (void)epoll_ctl(lot->set, EPOLL_CTL_DEL, lot->listen_file, NULL);
+}
+
+/* Each event that is taken comes again behind those that wait already: their order stays. */
+void fpm_lot_note_waiting(fpm_lot *lot, int64_t deadline)
+{
+    enum { EVENT_COUNT = 64 };
+    struct epoll_event events[EVENT_COUNT];
+    fpm_connection *connection;
+    int count = epoll_wait(lot->set, events, EVENT_COUNT, 0);
+    for (int index = 0; index < count; index++) {
+        if (events[index].data.u64 == listen_event) {
+            while (accept_one(lot, &connection) == FPM_LOT_ACCEPTED) {
+                connection->waiting_since = connection->accepted_at;
+                (void)fpm_lot_park(lot, connection, deadline);
+            }
+        } else if (take_parked(lot, events[index].data.u64, &connection)) {
+            if (connection->waiting_since == 0) {
+                connection->waiting_since = fpm_clock_ns();
+            }
+            (void)park(lot, connection,
+                atomic_load_explicit(&connection->deadline, memory_order_relaxed));
+        }
+    }
 }
 
 bool fpm_lot_has_waiting(const fpm_lot *lot)

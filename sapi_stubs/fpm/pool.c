@@ -479,8 +479,13 @@ uint64_t fpm_pool_idle_time(const fpm_pool *pool, uint64_t now)
 
 void fpm_pool_check_requests(fpm_pool *pool, uint64_t now)
 {
+    fpm_lot *lot = &pool->listener->lot;
     if (pool->budget.size > 0) {
         update_budget(pool);
+    }
+    if (pool->conf->request_queue_timeout > 0 && atomic_load(&lot->is_listening)
+        && atomic_load_explicit(&lot->waiting_count, memory_order_relaxed) == 0) {
+        fpm_lot_note_waiting(lot, (int64_t)(now / 1000000) + pool->conf->request_header_timeout);
     }
     for (unsigned int index = 0; index < pool->capacity; index++) {
         fpm_worker *worker = &pool->workers[index];

@@ -139,16 +139,20 @@ static void close_connection(fpm_worker *worker, fpm_connection *connection)
     fpm_lot_close(&worker->pool->listener->lot, connection);
 }
 
-/* How long the request has waited for a worker. TCP tells when its last bytes came. */
-static uint64_t queue_wait(const fpm_connection *connection)
+/* How long the request has waited for a worker: since the control thread saw it. TCP tells when its
+ * last bytes came. */
+static uint64_t queue_wait(fpm_connection *connection)
 {
     struct tcp_info info;
     socklen_t size = sizeof(info);
+    uint64_t seen = connection->waiting_since > 0 ? fpm_clock_ns() - connection->waiting_since : 0;
+    connection->waiting_since = 0;
     if (connection->address[0] == '\0'
         || getsockopt(connection->file, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
-        return 0;
+        return seen;
     }
-    return (uint64_t)info.tcpi_last_data_recv * 1000000u;
+    uint64_t told = (uint64_t)info.tcpi_last_data_recv * 1000000u;
+    return told > seen ? told : seen;
 }
 
 /* Behind the answer: no more than the heap may keep. */

@@ -33,19 +33,29 @@ check "the next one is answered" "$load" -n 10 --expect pong "$work/memory.sock"
 signal memory QUIT
 check "the server ends" ended memory
 
+# queue NAME ADDRESS: one worker, four clients.
+queue() {
+    "$load" -c 4 -n 4 --may-differ --json -s "$work/root/busy.lua" "$2" /busy.lua >"$work/$1.json" 2>&1
+    grep -q '"status": *[1-3]' "$work/$1.json" || { cat "$work/$1.json"; return 1; }
+}
+pool unix 'pm.max_children = 1' 'request_queue_timeout = 100ms' "$server_values"
+start_fpm unix
+check "who waited longer than request_queue_timeout is refused, who did not is served" \
+    queue unix "$work/unix.sock"
+kept() { "$load" -k -c 1 -n 3 --expect done -s "$work/root/busy.lua" "$work/unix.sock" /busy.lua; }
+check "who did not wait is served however long it takes" kept
+signal unix QUIT
+check "that server ends" ended unix
+
 port=$((20000 + ($$ + 7919) % 20000))
-pool queue "listen = 127.0.0.1:$port" 'pm.max_children = 1' 'request_queue_timeout = 50ms' \
+pool tcp "listen = 127.0.0.1:$port" 'pm.max_children = 1' 'request_queue_timeout = 50ms' \
     "$server_values"
-if start_fpm queue >"$work/out" 2>&1; then
-    "$load" -c 4 -n 4 --may-differ --json -s "$work/root/busy.lua" "127.0.0.1:$port" /busy.lua \
-        >"$work/queue.json" 2>&1
-    refused() { grep -q '"status": *[1-3]' "$work/queue.json" ||
-        { cat "$work/queue.json"; return 1; }; }
-    check "who waited longer than request_queue_timeout is refused, who did not is served" refused
-    signal queue QUIT
-    check "that server ends" ended queue
+if start_fpm tcp >"$work/out" 2>&1; then
+    check "it is so over TCP" queue tcp "127.0.0.1:$port"
+    signal tcp QUIT
+    check "and that server ends" ended tcp
 else
-    check_skip "request_queue_timeout" "port $port is taken"
+    check_skip "it is so over TCP" "port $port is taken"
 fi
 
 # A storm of requests of 12 MiB each, more than fit: they wait for each other, none fails.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a service manager sees: sockets that it passes, and what the server tells it.
+# What a service manager sees: sockets that it, or another program, passes, and what the server tells it.
 
 . "$abs_top_srcdir/tests/fpm/support.sh"
 
@@ -15,6 +15,16 @@ if needs systemd-socket-activate "a socket of the service manager is served"; th
     signal main QUIT
     check "it ends" ended main
     check "the socket is left to its owner" test -S "$work/main.sock"
+fi
+
+if needs spawn-fcgi "a socket as standard input is served"; then
+    pool spawned
+    start spawned spawn-fcgi -n -s "$work/spawned.sock" -- "$fpm" -F $root -y "$work/spawned.conf"
+    check "a socket as standard input is served" \
+        "$load" -n 10 --expect pong "$work/spawned.sock" /ping
+    signal spawned QUIT
+    check "that server ends" ended spawned
+    check "and leaves the socket to its owner" test -S "$work/spawned.sock"
 fi
 
 if needs perl "the server tells what it does"; then
