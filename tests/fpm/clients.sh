@@ -105,4 +105,74 @@ if needs apache2 "$sentence" && needs curl "$sentence"; then
     check "$sentence" apache_works $port
     signal apache TERM
 fi
+
+# ---- HAProxy ----
+
+# It keeps its connections to the server, asks GET_VALUES, and is a web server's reverse proxy at once.
+start_haproxy() {
+    cat >"$work/haproxy.conf" <<CONF
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+frontend web
+    bind unix@$work/haproxy.http mode 666
+    default_backend pages
+backend pages
+    use-fcgi-app lua
+    http-reuse always
+    server one unix@$work/www.sock proto fcgi
+fcgi-app lua
+    docroot $work/root
+    option keep-conn
+    option get-values
+CONF
+    start haproxy haproxy -db -f "$work/haproxy.conf"
+    eventually test -S "$work/haproxy.http" || { cat "$work/haproxy.out"; return 1; }
+}
+sentence="HAProxy serves pages, over connections that it keeps"
+if needs haproxy "$sentence" && needs curl "$sentence"; then
+    start_haproxy
+    check "$sentence" web_works haproxy
+    signal haproxy TERM
+fi
+
+# ---- Caddy ----
+
+start_caddy() {
+    cat >"$work/Caddyfile" <<CONF
+{
+    admin off
+    auto_https off
+    storage file_system $work/caddy
+}
+:$1 {
+    bind 127.0.0.1
+    root * $work/root
+    reverse_proxy unix/$work/www.sock {
+        transport fastcgi {
+            root $work/root
+            split .lua
+        }
+    }
+}
+CONF
+    HOME=$work XDG_CONFIG_HOME=$work start caddy caddy run --config "$work/Caddyfile" --adapter caddyfile
+    eventually curl -sS -o "$work/page" "http://127.0.0.1:$1/ping"
+}
+caddy_works() {
+    url=http://127.0.0.1:$1
+    [ "$(curl -sS "$url/echo.lua?x=1")" = 'method GET
+get x=1
+body 0' ] || { curl -sS -i "$url/echo.lua?x=1"; return 1; }
+    curl -sS --data-binary "@$work/body" "$url/echo.lua?echo=1" | cmp - "$work/body"
+}
+sentence="Caddy serves pages"
+if needs caddy "$sentence" && needs curl "$sentence"; then
+    port=$((20000 + ($$ + 1) % 20000))
+    start_caddy $port || cat "$work/caddy.out"
+    check "$sentence" caddy_works $port
+    signal caddy TERM
+fi
 check_summary

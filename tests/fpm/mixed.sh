@@ -1,7 +1,7 @@
 #!/bin/sh
 # mixed: 5,000 requests (mixed_long.sh: 100,000) while the pool grows and shrinks, workers are
 # replaced, the configuration is read again and the status is asked for all the time. No request
-# fails, and memory stays flat. MIXED_FIGURES names a file for what was seen, of bench/fpm_compare.sh.
+# fails, and memory stays flat. MIXED_SECONDS repeats the load for so long. MIXED_FIGURES names a file for what was seen, of bench/fpm_compare.sh.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
@@ -75,6 +75,12 @@ loaded=$?
 before=$(memory)
 part=$((whole - part))
 load_once || loaded=1
+# Again, for those who have the time.
+until_then=$(($(date +%s) + ${MIXED_SECONDS:-0}))
+while [ "$(date +%s)" -lt "$until_then" ] && [ "$loaded" -eq 0 ]; do
+    load_once || loaded=1
+    requests=$((requests + 5 * part))
+done
 touch "$work/over"
 wait "$disturber"
 check "$requests requests of five kinds, none of them wrong" all_good

@@ -44,6 +44,7 @@ PERL
     told() { grep -q "$1" "$work/receive.out" || { cat "$work/receive.out"; return 1; }; }
     check "READY when it serves" eventually told 'READY=1'
     check "how many requests there were, and that it lives" eventually told 'Requests: .*slow'
+    check "WATCHDOG, so that the service manager sees a server that hangs" eventually told 'WATCHDOG=1'
     signal told USR2
     check "RELOADING while it reloads" eventually told 'RELOADING=1'
     signal told QUIT
