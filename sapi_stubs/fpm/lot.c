@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -216,6 +217,13 @@ static bool take_parked(fpm_lot *lot, uint64_t data, fpm_connection **result)
 {
     fpm_connection *connection = &lot->connections[data >> 32];
     uint32_t generation = (uint32_t)data;
+    /* ThreadSanitizer does not know that EPOLL_CTL_MOD hands the descriptor over: to it the parking
+     * thread uses it until it says that parking is over. */
+    while (TSRMALLOC_SANITIZE_THREAD
+        && atomic_load_explicit(&connection->word, memory_order_acquire)
+            == (generation | STATE_PARKING)) {
+        sched_yield();
+    }
     if (!change(connection, generation, STATE_PARKED, STATE_HELD)
         && !change(connection, generation, STATE_PARKING, STATE_HELD)
         && !change(connection, generation, STATE_PARKED, STATE_HELD)) {
