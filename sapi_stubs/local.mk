@@ -37,7 +37,8 @@ libtsrmalloc_engines_la_SOURCES += \
 	sapi_stubs/engine/lua_json_decode.c \
 	sapi_stubs/engine/lua_text.c \
 	sapi_stubs/engine/lua_buffer.c \
-	sapi_stubs/engine/lua_number.c
+	sapi_stubs/engine/lua_number.c \
+	sapi_stubs/engine/lua_image.c
 endif
 libtsrmalloc_engines_la_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
 

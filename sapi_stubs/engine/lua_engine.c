@@ -17,7 +17,8 @@
 #include "lua_internal.h"
 #include "sapi.h"
 
-static const char handler_key;  /* its address is where a kept state has its handler */
+/* Their addresses are where a kept state has its handler, and where another has its script. */
+static const char handler_key, script_key;
 
 /* ---- programs ---- */
 
@@ -104,6 +105,8 @@ static void *runner_new(const void *program, unsigned int flags)
     if (run != NULL) {
         run->program = program;
         run->keeps_heap = (flags & ENGINE_KEEP_HEAP) != 0;
+        /* Without room for an image there is none. Untouched, it takes no memory. */
+        run->image = run->keeps_heap ? NULL : calloc(1, sizeof(*run->image));
     }
     return run;
 }
@@ -120,8 +123,10 @@ static void drop_state(lua_runner *run)
 
 static void runner_free(void *runner)
 {
-    drop_state(runner);
-    free(runner);
+    lua_runner *run = runner;
+    drop_state(run);
+    free(run->image);
+    free(run);
 }
 
 /* ---- a run ---- */
@@ -164,10 +169,18 @@ static int push_arguments(lua_State *state)
     return count;
 }
 
-static int run_once(lua_State *state)
+/* What is the same for every request of a script. */
+static int prepare(lua_State *state)
 {
     lua_engine_open_libraries(state);
     lua_engine_push_script(state);
+    lua_rawsetp(state, LUA_REGISTRYINDEX, &script_key);
+    return 0;
+}
+
+static int run_once(lua_State *state)
+{
+    (void)lua_rawgetp(state, LUA_REGISTRYINDEX, &script_key);
     lua_call(state, push_arguments(state), 0);
     return 0;
 }
@@ -234,11 +247,11 @@ static engine_result fail_without_memory(lua_runner *run)
     return ENGINE_NO_MEMORY;
 }
 
-static engine_result run_protected(lua_runner *run)
+static engine_result run_protected(lua_runner *run, lua_CFunction function)
 {
     lua_State *state = run->state;
     lua_pushcfunction(state, add_traceback);
-    lua_pushcfunction(state, run->keeps_heap ? run_handler : run_once);
+    lua_pushcfunction(state, function);
     int status = lua_pcall(state, 0, 0, -2);
     if (run->is_exiting) {
         return ENGINE_DONE;
@@ -256,6 +269,19 @@ static engine_result run_protected(lua_runner *run)
     const char *message = lua_tostring(state, -1);
     snprintf(run->error, sizeof(run->error), "%s", message != NULL ? message : "unknown error");
     return run->result == ENGINE_NO_FILE ? ENGINE_NO_FILE : ENGINE_FAILED;
+}
+
+/* All of a run whose heap is reset behind it. */
+static engine_result run_script(lua_runner *run, bool is_prepared)
+{
+    engine_result result = is_prepared ? ENGINE_DONE : run_protected(run, prepare);
+    lua_settop(run->state, 0);
+    if (result != ENGINE_DONE) {
+        run->arena_is_open = false;
+        return result;
+    }
+    lua_image_save(run);
+    return run_protected(run, run_once);
 }
 
 /* The request's script, or the program's, whose file is opened for this run alone. */
@@ -288,6 +314,29 @@ static void close_script(lua_runner *run)
     }
 }
 
+/* A state that is prepared, or a new one; NULL in run->state: no memory. */
+static bool make_state(lua_runner *run)
+{
+    run->heap = is_zend_mm() ? zend_mm_get_heap() : NULL;
+    if (run->state != NULL) {
+        return false;
+    }
+    if (run->arena == NULL && !run->keeps_heap) {
+        lua_image_begin(run);
+    }
+    if (lua_image_restore(run)) {
+        return true;
+    }
+    lua_image_open(run);
+    run->state = lua_engine_state_new(run);
+    return false;
+}
+
+static void begin_request(void *runner)
+{
+    lua_image_begin(runner);
+}
+
 static engine_result run_request(void *runner, size_t request_index, engine_request *request)
 {
     (void)request_index;
@@ -302,14 +351,13 @@ static engine_result run_request(void *runner, size_t request_index, engine_requ
     if (!open_script(run)) {
         return run->result = ENGINE_NO_FILE;
     }
-    if (run->state == NULL) {
-        run->state = lua_engine_state_new(run);
-    }
+    bool is_prepared = make_state(run);
     if (run->state == NULL) {
         run->result = fail_without_memory(run);
     } else {
         lua_engine_watch(run);
-        run->result = run_protected(run);
+        run->result = run->keeps_heap ? run_protected(run, run_handler)
+                                      : run_script(run, is_prepared);
         lua_engine_unwatch(run);
         lua_settop(run->state, 0);
     }
@@ -321,6 +369,7 @@ static engine_result run_request(void *runner, size_t request_index, engine_requ
 static bool end_request(void *runner)
 {
     lua_runner *run = runner;
+    run->arena = NULL;
     bool is_whole = run->result == ENGINE_DONE || run->result == ENGINE_FAILED;
     if (run->keeps_heap && is_whole && run->state != NULL
         && lua_rawgetp(run->state, LUA_REGISTRYINDEX, &handler_key) == LUA_TFUNCTION) {
@@ -354,6 +403,7 @@ const sapi_engine lua_engine = {
     .request_count = request_count,
     .runner_new = runner_new,
     .runner_free = runner_free,
+    .begin_request = begin_request,
     .run = run_request,
     .end_request = end_request,
     .operation_count = operation_count,

@@ -4,7 +4,7 @@
  *   lua_stop     interrupts, exit, coroutines       lua_request  request and response
  *   lua_form     GET and POST variables             lua_json     json   (lua_json_decode: its half)
  *   lua_text     html, url                          lua_buffer   bytes that grow
- *   lua_number   texts of numbers, string.format
+ *   lua_number   texts of numbers, string.format    lua_image    a state to begin with
  *
  * In all of them lua_error() may leave any function that takes a lua_State: nothing is held there
  * that the state does not own, and no zend_bailout() may come from below a Lua function. */
@@ -14,9 +14,32 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "engine.h"
 #include "zend_alloc.h"
+
+enum { LUA_IMAGE_SIZE_MAX = 64 * 1024 };
+
+/* Compared as bytes: made of zeros first. */
+typedef struct lua_image_key {
+    dev_t device;
+    ino_t file;
+    off_t size;
+    struct timespec changed, touched;
+    char path[512];
+} lua_image_key;
+
+/* See lua_image.c. Owner only. */
+typedef struct lua_image {
+    lua_image_key key;
+    size_t size;                /* bytes; 0: there is none */
+    const char *address;        /* where they must be */
+    lua_State *state;           /* in them */
+    uint64_t allocation_count;  /* that making it took */
+    char bytes[LUA_IMAGE_SIZE_MAX];
+} lua_image;
 
 typedef struct lua_program {
     char *path;                 /* NULL: requests bring their scripts */
@@ -31,6 +54,10 @@ typedef struct lua_runner {
     zend_mm_heap *heap;         /* where the state is; NULL: there is none of ours */
     lua_State *volatile state;      /* in the request heap; NULL: none */
     lua_State *volatile current;    /* the coroutine that runs; `state` outside of any */
+    lua_image *image;           /* NULL: none is kept */
+    char *arena;                /* in the request heap, LUA_IMAGE_SIZE_MAX bytes; NULL: none */
+    size_t arena_used;
+    bool arena_is_open;         /* new blocks are taken from it */
     engine_request *request;    /* of the run */
     engine_script script;       /* of the run: the request's or the program's */
     uint64_t allocation_count;  /* in the run */
@@ -56,6 +83,23 @@ void lua_engine_open_libraries(lua_State *state);
  * read gives ENGINE_NO_FILE in run->result. */
 void lua_engine_push_script(lua_State *state);
 
+/* ---- lua_image.c ---- */
+
+bool lua_image_is_possible(const lua_runner *run);
+/* The request heap is as its reset has left it: take the arena, so that it is where it was before. */
+void lua_image_begin(lua_runner *run);
+/* Make the image the run's state. false: there is none of this script, at this place. */
+bool lua_image_restore(lua_runner *run);
+/* From here to lua_image_save(), which keeps an image, new blocks are in the arena. */
+void lua_image_open(lua_runner *run);
+void lua_image_save(lua_runner *run);
+/* A block of the arena. NULL: it is full. */
+void *lua_image_take(lua_runner *run, size_t size);
+static inline bool lua_image_has(const lua_runner *run, const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)run->arena < LUA_IMAGE_SIZE_MAX && run->arena != NULL;
+}
+
 /* ---- lua_stop.c ---- */
 
 /* Watch for interrupts from here to lua_engine_unwatch(): while run->state is there. */
@@ -78,6 +122,9 @@ void lua_engine_open_request(lua_State *state);
 void lua_engine_renew_request(lua_State *state);
 void lua_engine_open_json(lua_State *state);
 void lua_engine_open_text(lua_State *state);
+/* Copy a text with its entities for HTML. Returns where the copy ends; each byte may take so many. */
+enum { LUA_ENGINE_ENTITY_SIZE_MAX = 6 };
+char *lua_engine_copy_escaped(char *to, const char *text, size_t size);
 /* print(...) */
 int lua_engine_print(lua_State *state);
 /* Push a table of the variables in `a=b&c=d`. */

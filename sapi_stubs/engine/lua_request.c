@@ -6,7 +6,8 @@
  *   request.header(name) .headers()      the client's headers; names as in HTTP, in any case
  *   request.read([size]) .body()         the next bytes of the body or nil; all the rest of it
  *   request.log(text)                    a line for the SAPI's log
- *   response.status(number)  .header(name, value [, "add"])  .write(...)  .flush()     print(...)
+ *   response.status(number)  .header(name, value [, "add"])  .write(...)  .text(...)  .flush()
+ *   print(...)
  *
  * Owns        nothing: texts are copied into the state.
  * Thread      the runner's.
@@ -367,13 +368,30 @@ static void gather(gathered *out, const char *data, size_t size)
     out->size += size;
 }
 
-static void gather_value(gathered *out, int index)
+/* With what means something in HTML as entities. */
+static void gather_escaped(gathered *out, const char *text, size_t size)
 {
+    enum { PIECE = sizeof(out->bytes) / LUA_ENGINE_ENTITY_SIZE_MAX };
+    while (size > 0) {
+        size_t piece = size < PIECE ? size : PIECE;
+        if (piece * LUA_ENGINE_ENTITY_SIZE_MAX > sizeof(out->bytes) - out->size) {
+            write_gathered(out);
+        }
+        char *at = out->bytes + out->size;
+        out->size += (size_t)(lua_engine_copy_escaped(at, text, piece) - at);
+        text += piece;
+        size -= piece;
+    }
+}
+
+static void gather_value(gathered *out, int index, bool is_escaped)
+{
+    void (*add)(gathered *, const char *, size_t) = is_escaped ? gather_escaped : gather;
     lua_State *state = out->state;
     size_t size = 0;
     if (lua_type(state, index) == LUA_TSTRING) {
         const char *text = lua_tolstring(state, index, &size);
-        gather(out, text, size);
+        add(out, text, size);
         return;
     }
     if (lua_isinteger(state, index)) {
@@ -384,21 +402,31 @@ static void gather_value(gathered *out, int index)
     /* A metamethod may write, too: what stands before it goes first. */
     write_gathered(out);
     const char *text = luaL_tolstring(state, index, &size);
-    gather(out, text, size);
+    add(out, text, size);
     lua_pop(state, 1);
 }
 
-static int response_write(lua_State *state)
+static int write_all(lua_State *state, bool is_escaped)
 {
     gathered out;
     out.state = state;
     out.size = 0;
     int count = lua_gettop(state);
     for (int index = 1; index <= count; index++) {
-        gather_value(&out, index);
+        gather_value(&out, index, is_escaped);
     }
     write_gathered(&out);
     return 0;
+}
+
+static int response_write(lua_State *state)
+{
+    return write_all(state, false);
+}
+
+static int response_text(lua_State *state)
+{
+    return write_all(state, true);
 }
 
 int lua_engine_print(lua_State *state)
@@ -411,7 +439,7 @@ int lua_engine_print(lua_State *state)
         if (index > 1) {
             gather(&out, "\t", 1);
         }
-        gather_value(&out, index);
+        gather_value(&out, index, false);
     }
     gather(&out, "\n", 1);
     write_gathered(&out);
@@ -437,7 +465,7 @@ void lua_engine_open_request(lua_State *state)
     };
     static const luaL_Reg response[] = {
         { "status", response_status }, { "header", response_header },
-        { "write", response_write }, { "flush", response_flush },
+        { "write", response_write }, { "text", response_text }, { "flush", response_flush },
         { NULL, NULL },
     };
     luaL_newlib(state, request);

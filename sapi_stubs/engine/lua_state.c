@@ -24,17 +24,41 @@
  * collector off by so much. */
 enum { COLLECT_BEHIND = 1024 };
 
+static void *take_new(lua_runner *run, size_t size)
+{
+    void *block = run->arena_is_open ? lua_image_take(run, size) : NULL;
+    if (block != NULL) {
+        return block;
+    }
+    return run->heap != NULL ? zend_mm_try_alloc(run->heap, size)
+                             : erealloc_recoverable(NULL, size);
+}
+
+/* A block of the arena moves: its room is not used again. */
+static void *move_out(lua_runner *run, void *block, size_t old_size, size_t new_size)
+{
+    void *moved = take_new(run, new_size);
+    if (moved != NULL) {
+        memcpy(moved, block, old_size < new_size ? old_size : new_size);
+    }
+    return moved;
+}
+
 /* For a new block Lua passes its type as the old size. */
 static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
 {
     lua_runner *run = data;
+    bool is_in_arena = lua_image_has(run, block);
     if (new_size == 0) {
-        efree(block);
+        if (!is_in_arena) {
+            efree(block);
+        }
         return NULL;
     }
     run->allocation_count++;
-    void *given = block == NULL && run->heap != NULL ? zend_mm_try_alloc(run->heap, new_size)
-                                                     : erealloc_recoverable(block, new_size);
+    void *given = block == NULL ? take_new(run, new_size)
+        : is_in_arena ? move_out(run, block, old_size, new_size)
+        : erealloc_recoverable(block, new_size);
     if (given != NULL) {
         return given;
     }
@@ -47,7 +71,6 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
 
 lua_State *lua_engine_state_new(lua_runner *run)
 {
-    run->heap = is_zend_mm() ? zend_mm_get_heap() : NULL;
     lua_State *state = lua_newstate(allocate, run);
     if (state != NULL) {
         *(lua_runner **)lua_getextraspace(state) = run;

@@ -28,8 +28,7 @@ static const char *html_entity(char byte)
     }
 }
 
-/* Copy a text with its entities. Returns where the copy ends; there are 6 bytes for each of its. */
-static char *copy_escaped(char *to, const char *text, size_t size)
+char *lua_engine_copy_escaped(char *to, const char *text, size_t size)
 {
     for (size_t index = 0; index < size; index++) {
         const char *entity = html_entity(text[index]);
@@ -48,8 +47,8 @@ static char *copy_escaped(char *to, const char *text, size_t size)
  * quoted attributes. */
 static int html_escape(lua_State *state)
 {
-    enum { ENTITY_SIZE_MAX = 6, SHORT_MAX = 128 };
-    char room[SHORT_MAX * ENTITY_SIZE_MAX];
+    enum { SHORT_MAX = 128 };
+    char room[SHORT_MAX * LUA_ENGINE_ENTITY_SIZE_MAX];
     size_t size = 0;
     const char *text = luaL_checklstring(state, 1, &size);
     size_t plain = 0;
@@ -61,14 +60,14 @@ static int html_escape(lua_State *state)
         return 1;
     }
     if (size <= SHORT_MAX) {
-        lua_pushlstring(state, room, (size_t)(copy_escaped(room, text, size) - room));
+        lua_pushlstring(state, room, (size_t)(lua_engine_copy_escaped(room, text, size) - room));
         return 1;
     }
     lua_bytes out;
     lua_bytes_push(&out, state, size + size / 4);
     for (size_t index = 0; index < size; index += SHORT_MAX) {
         size_t piece = size - index < SHORT_MAX ? size - index : SHORT_MAX;
-        lua_bytes_add(&out, room, (size_t)(copy_escaped(room, text + index, piece) - room));
+        lua_bytes_add(&out, room, (size_t)(lua_engine_copy_escaped(room, text + index, piece) - room));
     }
     lua_bytes_push_string(&out);
     return 1;

@@ -184,6 +184,7 @@ static bool start_request(fpm_request *self TSRMLS_DC)
         return false;
     }
     self->is_active = true;
+    fpm_script_begin(self TSRMLS_CC);
     return true;
 }
 

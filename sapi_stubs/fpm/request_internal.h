@@ -63,6 +63,8 @@ bool fpm_page_serve(fpm_request *self);
 
 bool fpm_script_worker_start(fpm_request *self) __attribute__((warn_unused_result));
 void fpm_script_worker_end(fpm_request *self);
+/* The request's memory is empty yet. */
+void fpm_script_begin(fpm_request *self TSRMLS_DC);
 /* Find the script, run it, answer. */
 void fpm_script_serve(fpm_request *self TSRMLS_DC);
 

@@ -210,6 +210,18 @@ void fpm_script_worker_end(fpm_request *self)
     }
 }
 
+void fpm_script_begin(fpm_request *self TSRMLS_DC)
+{
+#if TSRMALLOC_LUA
+    if (!SG(heap_is_kept)) {
+        lua_engine.begin_request(self->runner);
+    }
+#else
+    (void)self;
+    (void)tsrm_ls;
+#endif
+}
+
 /* ---- how a run ends ---- */
 
 /* Into the log and to the web server: the first line to both, all of it to STDERR. */
