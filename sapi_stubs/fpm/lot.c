@@ -54,11 +54,12 @@ static bool would_block(void)
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-/* The listening socket gives one event, then none until it is armed again. */
+/* The listening socket gives an event for each connection that comes, and when it is armed again one if
+ * connections wait: a worker that is interrupted between its event and its accept holds up nobody. */
 static void arm_listening(fpm_lot *lot)
 {
     if (atomic_load_explicit(&lot->is_listening, memory_order_relaxed)) {
-        struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.u64 = listen_event };
+        struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = listen_event };
         (void)epoll_ctl(lot->set, EPOLL_CTL_MOD, lot->listen_file, &event);
     }
 }
@@ -77,7 +78,7 @@ bool fpm_lot_init(fpm_lot *lot, int listen_file, uint32_t capacity)
     if (lot->set < 0) {
         goto fail_set;
     }
-    struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.u64 = listen_event };
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = listen_event };
     if (epoll_ctl(lot->set, EPOLL_CTL_ADD, listen_file, &event) != 0) {
         goto fail_add;
     }

@@ -460,23 +460,6 @@ static void update_budget(fpm_pool *pool)
     }
 }
 
-uint64_t fpm_pool_idle_time(const fpm_pool *pool, uint64_t now)
-{
-    uint64_t since = 0;
-    for (unsigned int index = 0; index < pool->capacity; index++) {
-        fpm_score score;
-        if (pool->workers[index].life == FPM_WORKER_NONE) {
-            continue;
-        }
-        fpm_score_read(&pool->workers[index].score, &score);
-        if (score.state != STATUS_IDLE) {
-            return 0;
-        }
-        since = score.idle_since > since ? score.idle_since : since;
-    }
-    return now > since ? now - since : 0;
-}
-
 void fpm_pool_check_requests(fpm_pool *pool, uint64_t now)
 {
     fpm_lot *lot = &pool->listener->lot;

@@ -212,6 +212,23 @@ void fpm_pool_status(fpm_pool *asked, status_pool *status, status_worker *worker
     status->budget_used = fpm_budget_used(&pool->budget);
 }
 
+uint64_t fpm_pool_idle_time(const fpm_pool *pool, uint64_t now)
+{
+    uint64_t since = 0;
+    for (unsigned int index = 0; index < pool->capacity; index++) {
+        fpm_score score;
+        if (pool->workers[index].life == FPM_WORKER_NONE) {
+            continue;
+        }
+        fpm_score_read(&pool->workers[index].score, &score);
+        if (score.state != STATUS_IDLE) {
+            return 0;
+        }
+        since = score.idle_since > since ? score.idle_since : since;
+    }
+    return now > since ? now - since : 0;
+}
+
 bool fpm_pool_is_ready(fpm_pool *asked)
 {
     fpm_pool *pool = asked->about;
