@@ -238,7 +238,7 @@ static void tick(load *load)
 static void wait_for_events(load *load)
 {
     struct epoll_event events[EVENT_COUNT];
-    /* One client alone looks again and again: being woken would take longer than the server does. */
+    /* One client alone looks again and again: being woken would take longer than the answer. */
     int patience = load->options->clients == 1 && load->options->idle == 0 ? 0 : TICK_MS;
     int count = epoll_wait(load->events, events, EVENT_COUNT, patience);
     if (count == 0 && patience == 0) {

@@ -1,11 +1,12 @@
 #!/bin/sh
-# fpm_compare: tsrmalloc-fpm and php-fpm side by side: ping, pages, latencies, the heap's reset, idle
-# connections, memory; directly and through nginx. All servers run all the time; each round measures
-# every row with one and then the other. Prints Markdown, made by fpm_report.awk of the figures of
-# each round, with the goals and whether they are met. `make bench-fpm` runs it in a build directory:
+# fpm_compare: tsrmalloc-fpm and php-fpm side by side: ping, pages, latencies, the heap's reset,
+# idle connections, memory; directly and through nginx. All servers run all the time; each round
+# measures every row with one and then the other. Prints Markdown, made by fpm_report.awk of the
+# figures of each round, with the goals and whether they are met. `make bench-fpm` runs it in a
+# build directory:
 #     ../bench/fpm_compare.sh [--rounds N] [--seconds N] [--workers N] [--idle N] [--requests N]
-# Needs php-fpm8.2, curl, jq, cgi-fcgi; nginx and wrk for the rows through nginx. --requests is for the row of
-# tests/fpm/mixed.sh; 0 leaves it out.
+# Needs php-fpm8.2, curl, jq, cgi-fcgi; nginx and wrk for the rows through nginx. --requests is for
+# the row of tests/fpm/mixed.sh; 0 leaves it out.
 set -eu
 
 rounds=7 seconds=3 workers=8 idle=10000 requests=100000
@@ -16,7 +17,7 @@ while [ $# -ge 2 ]; do
         --workers) workers=$2 ;;
         --idle) idle=$2 ;;
         --requests) requests=$2 ;;
-        *) echo "fpm_compare.sh: $1: expected --rounds, --seconds, --workers, --idle or --requests" >&2
+        *) echo "fpm_compare.sh: $1: expected --rounds, --seconds, --workers, --idle, --requests" >&2
            exit 64 ;;
     esac
     case $2 in

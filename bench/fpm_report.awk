@@ -1,6 +1,6 @@
-# fpm_report.awk: the figures of fpm_compare.sh as Markdown. Each line is a round, a row, a server, what
-# was measured, the figure; between tabs. A figure is the median over the rounds, a ratio the median
-# of the ratios in each round: machines drift.
+# fpm_report.awk: the figures of fpm_compare.sh as Markdown. Each line is a round, a row, a server,
+# what was measured, the figure; between tabs. A figure is the median over the rounds, a ratio the
+# median of the ratios in each round: machines drift.
 
 function median(list, n,    i, j, t) {
     for (i = 2; i <= n; i++) {

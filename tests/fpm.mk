@@ -32,12 +32,14 @@ endif
 tests_fpm_request_LDADD = libtsrmalloc-fpm.la libtsrmalloc-engines.la $(PLAIN_LDADD) $(ZLIB_LIBS) \
     $(LUA_LIBS)
 
-# With real clients: nginx, lighttpd, Apache, HAProxy, Caddy, cgi-fcgi, Chromium; what is not installed is skipped.
+# With real clients: nginx, lighttpd, Apache, HAProxy, Caddy, cgi-fcgi, Chromium; what is not
+# installed is skipped.
 SCRIPT_TESTS += tests/fpm/load.sh tests/fpm/nginx.sh tests/fpm/balance.sh tests/fpm/clients.sh \
     tests/fpm/status_page.sh tests/fpm/lua.sh tests/fpm/hostile.sh \
     tests/fpm/mixed.sh
 LONG_TESTS += tests/fpm/mixed_long.sh
-EXTRA_DIST += tests/fpm/mixed_long.sh tests/fpm/support.sh tests/fpm/root/echo.lua tests/fpm/root/large.lua \
+EXTRA_DIST += tests/fpm/mixed_long.sh
+EXTRA_DIST += tests/fpm/support.sh tests/fpm/root/echo.lua tests/fpm/root/large.lua \
     tests/fpm/root/wait.lua docs/deployment.md
 
 # What tests/fpm/hostile.sh runs.

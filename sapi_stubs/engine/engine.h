@@ -151,9 +151,9 @@ typedef struct sapi_engine {
     void *(*runner_new)(const void *program, unsigned int flags);
     void (*runner_free)(void *runner);
 
-    /* The request heap is as its reset has left it, and nothing was allocated yet: the engine may take
-     * what must lie at the same place in every request. NULL: needs nothing. Whoever does not call it
-     * may still call run(). */
+    /* The request heap is as its reset has left it, and nothing was allocated yet: the engine may
+     * take what must lie at the same place in every request. NULL: needs nothing. Whoever does not
+     * call it may still call run(). */
     void (*begin_request)(void *runner);
     /* Run request `request_index` on the calling thread's heap; may leave by zend_bailout(), which
      * counts as ENGINE_NO_MEMORY. `request` may be NULL for traces that nobody interrupts. */

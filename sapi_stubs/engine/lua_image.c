@@ -1,9 +1,9 @@
-/* lua_image: an interpreter that has opened its libraries and compiled its script, as a copy to begin
- * with: a request of the same script gets the bytes in place of the work.
+/* lua_image: an interpreter that has opened its libraries and compiled its script, as a copy to
+ * begin with: a request of the same script gets the bytes in place of the work.
  * Owns        run->arena, a block of the request heap; run->image, in C library memory.
  * Thread      the runner's.
- * Invariants  I1  everything the image points to is in it, static, or the runner: what was allocated
- *                 while the arena was open is in the arena, or there is no image
+ * Invariants  I1  everything the image points to is in it, static, or the runner: what was
+ *                 allocated while the arena was open is in the arena, or there is no image
  *             I2  an image is used at the address where it was taken: blocks do not move
  *             I3  no block in the arena is given to the heap
  * Failure     none: without an image a request does the work.
@@ -16,7 +16,7 @@
 
 #include "lua_internal.h"
 
-/* A script that was changed so lately, in seconds, may be changed again without another time stamp. */
+/* A script that was changed so lately, in seconds, may change again under the same time stamp. */
 enum { SETTLED_AFTER = 2 };
 
 bool lua_image_is_possible(const lua_runner *run)

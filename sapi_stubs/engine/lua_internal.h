@@ -86,7 +86,7 @@ void lua_engine_push_script(lua_State *state);
 /* ---- lua_image.c ---- */
 
 bool lua_image_is_possible(const lua_runner *run);
-/* The request heap is as its reset has left it: take the arena, so that it is where it was before. */
+/* The request heap is as its reset has left it: take the arena, so that it lies where it did. */
 void lua_image_begin(lua_runner *run);
 /* Make the image the run's state. false: there is none of this script, at this place. */
 bool lua_image_restore(lua_runner *run);
@@ -122,7 +122,7 @@ void lua_engine_open_request(lua_State *state);
 void lua_engine_renew_request(lua_State *state);
 void lua_engine_open_json(lua_State *state);
 void lua_engine_open_text(lua_State *state);
-/* Copy a text with its entities for HTML. Returns where the copy ends; each byte may take so many. */
+/* Copy a text with its entities for HTML; each byte may take so many. Returns where it ends. */
 enum { LUA_ENGINE_ENTITY_SIZE_MAX = 6 };
 char *lua_engine_copy_escaped(char *to, const char *text, size_t size);
 /* print(...) */

@@ -19,9 +19,9 @@
 
 /* ---- memory ---- */
 
-/* KiB that are allocated before Lua collects garbage: the reset of the heap takes what most requests
- * leave, and they stay inside the segment that a heap always has. A step of negative size puts the
- * collector off by so much. */
+/* KiB that are allocated before Lua collects garbage: the reset of the heap takes what most
+ * requests leave, and they stay inside the segment that a heap always has. A step of negative size
+ * puts the collector off by so much. */
 enum { COLLECT_BEHIND = 1024 };
 
 static void *take_new(lua_runner *run, size_t size)

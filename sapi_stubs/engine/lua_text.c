@@ -67,7 +67,8 @@ static int html_escape(lua_State *state)
     lua_bytes_push(&out, state, size + size / 4);
     for (size_t index = 0; index < size; index += SHORT_MAX) {
         size_t piece = size - index < SHORT_MAX ? size - index : SHORT_MAX;
-        lua_bytes_add(&out, room, (size_t)(lua_engine_copy_escaped(room, text + index, piece) - room));
+        const char *end = lua_engine_copy_escaped(room, text + index, piece);
+        lua_bytes_add(&out, room, (size_t)(end - room));
     }
     lua_bytes_push_string(&out);
     return 1;

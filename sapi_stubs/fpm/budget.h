@@ -1,7 +1,7 @@
 /* budget.h: what the requests of a pool may hold together, and which may begin.
  *
- * A request begins when what it is expected to need fits beside what the others hold or are expected to
- * need. Until something is known of its script, that is its memory limit.
+ * A request begins when what it is expected to need fits beside what the others hold or are
+ * expected to need. Until something is known of its script, that is its memory limit.
  */
 #ifndef TSRMALLOC_FPM_BUDGET_H
 #define TSRMALLOC_FPM_BUDGET_H
@@ -31,8 +31,9 @@ typedef struct fpm_budget_part {
 void fpm_budget_init(fpm_budget *budget, size_t size);
 void fpm_budget_destroy(fpm_budget *budget);
 
-/* Wait until the request of `script` may begin, which needs at most `most` bytes. go_on() is asked about
- * fifty times a second whether to wait on. A request alone begins always. false: it did not begin. */
+/* Wait until the request of `script` may begin, which needs at most `most` bytes. go_on() is asked
+ * about fifty times a second whether to wait on. A request alone begins always. false: it did not
+ * begin. */
 bool fpm_budget_enter(fpm_budget *budget, fpm_budget_part *part, const char *script, size_t most,
     bool (*go_on)(void *context), void *context);
 /* The request is over; it has held up to `peak` bytes. */

@@ -205,8 +205,8 @@ static void set_memory_limit(const request *asked, fpm_pool *pool, const char *t
 {
     size_t size = SIZE_MAX;
     if (strcmp(text, "-1") != 0 && !fpm_conf_parse_size(text, &size)) {
-        fprintf(asked->out, "error: memory_limit = %s: a number of bytes, with K, M or G if wanted, "
-            "or -1 was expected\n", text);
+        fprintf(asked->out, "error: memory_limit = %s: a number of bytes, with K, M or G if "
+            "wanted, or -1 was expected\n", text);
         return;
     }
     atomic_store_explicit(&pool->memory_limit, size, memory_order_relaxed);

@@ -35,7 +35,8 @@ static bool make_line(char *line, size_t room, char *const *words)
 {
     size_t used = 0;
     for (; *words != NULL; words++) {
-        int size = snprintf(line + used, room - used, "%s%s", *words, words[1] != NULL ? " " : "\n");
+        const char *end = words[1] != NULL ? " " : "\n";
+        int size = snprintf(line + used, room - used, "%s%s", *words, end);
         if (size < 0 || (size_t)size >= room - used) {
             return false;
         }

@@ -227,8 +227,9 @@ static bool bind_local(const fpm_conf_pool *conf, int file, const address *where
     mode_t before = umask(0777 & ~owner->mode);
     bool done = bind(file, &where->socket.any, where->size) == 0;
     umask(before);
-    if (done && !fpm_listener_has_acl(conf) && (owner->user != (uid_t)-1 || owner->group != (gid_t)-1)
-        && chown(conf->listen, owner->user, owner->group) != 0) {
+    bool has_owner = !fpm_listener_has_acl(conf)
+        && (owner->user != (uid_t)-1 || owner->group != (gid_t)-1);
+    if (done && has_owner && chown(conf->listen, owner->user, owner->group) != 0) {
         fpm_log_errno(FPM_LOG_ERROR, conf->name, "failed to chown() the socket '%s'",
             conf->listen);
         unlink(conf->listen);
@@ -322,8 +323,8 @@ static bool is_passed(int file, const address *where)
         && same_address(where, &passed);
 }
 
-/* The passed socket of that address, or -1: standard input, as web servers and spawn-fcgi(1) start a
- * FastCGI program, or as in sd_listen_fds(3). */
+/* The passed socket of that address, or -1: standard input, as web servers and spawn-fcgi(1) start
+ * a FastCGI program, or as in sd_listen_fds(3). */
 static int find_passed(const address *where)
 {
     if (is_passed(STDIN_FILENO, where)) {

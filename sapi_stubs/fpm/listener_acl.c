@@ -114,8 +114,8 @@ bool fpm_listener_apply_acl(const fpm_conf_pool *conf)
 bool fpm_listener_check_acl(const fpm_conf_pool *conf)
 {
     if (fpm_listener_has_acl(conf)) {
-        fpm_log(FPM_LOG_ERROR, conf->name, "listen.acl_users and listen.acl_groups need a build with "
-            "libacl: use listen.owner, listen.group and listen.mode");
+        fpm_log(FPM_LOG_ERROR, conf->name, "listen.acl_users and listen.acl_groups need a build "
+            "with libacl: use listen.owner, listen.group and listen.mode");
         return false;
     }
     return true;

@@ -1,4 +1,5 @@
-/* listener_acl.h: access lists of unix sockets. With one, listen.owner and listen.group are not used. */
+/* listener_acl.h: access lists of unix sockets. With one, listen.owner and listen.group are not
+ * used. */
 #ifndef TSRMALLOC_FPM_LISTENER_ACL_H
 #define TSRMALLOC_FPM_LISTENER_ACL_H
 

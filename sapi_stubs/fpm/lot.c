@@ -54,8 +54,9 @@ static bool would_block(void)
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-/* The listening socket gives an event for each connection that comes, and when it is armed again one if
- * connections wait: a worker that is interrupted between its event and its accept holds up nobody. */
+/* The listening socket gives an event for each connection that comes, and when it is armed again
+ * one if connections wait: a worker that is interrupted between its event and its accept holds up
+ * nobody. */
 static void arm_listening(fpm_lot *lot)
 {
     if (atomic_load_explicit(&lot->is_listening, memory_order_relaxed)) {

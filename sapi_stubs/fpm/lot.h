@@ -57,8 +57,8 @@ unsigned int fpm_lot_sweep(fpm_lot *lot, int64_t now);
 /* Close parked connections that have been answered and ask nothing: for an end without loss.
  * Control thread. */
 unsigned int fpm_lot_sweep_idle(fpm_lot *lot);
-/* Note of connections that wait for a worker since when they do; those in the backlog are accepted, and
- * have until `deadline`. Control thread, while all workers are busy. */
+/* Note of connections that wait for a worker since when they do; those in the backlog are accepted,
+ * and have until `deadline`. Control thread, while all workers are busy. */
 void fpm_lot_note_waiting(fpm_lot *lot, int64_t deadline);
 /* A connection waits for a worker: a new one, or one that is readable. Any thread. */
 bool fpm_lot_has_waiting(const fpm_lot *lot);

@@ -28,8 +28,8 @@ const char *fpm_pool_name(const fpm_pool *pool);
 fpm_pool_counters *fpm_pool_count(fpm_pool *pool);
 /* Of a request that begins now; SIZE_MAX = none. */
 size_t fpm_pool_memory_limit(const fpm_pool *pool);
-/* pm.memory_budget: wait until the worker's request may begin. false: go_on() has said so. Nothing to
- * wait for without a budget. The worker itself, as both. */
+/* pm.memory_budget: wait until the worker's request may begin. false: go_on() has said so. Nothing
+ * to wait for without a budget. The worker itself, as both. */
 bool fpm_pool_enter_budget(fpm_worker *worker, const char *script, bool (*go_on)(void *context),
     void *context);
 void fpm_pool_leave_budget(fpm_worker *worker, size_t peak);

@@ -38,7 +38,7 @@ typedef struct fpm_worker {
     pthread_t thread;
 
     _Atomic bool leave;                 /* atomic: relaxed, with a signal behind the store */
-    /* atomic: who exchanges it owns the descriptor; -1: none. Where the heap's map is written to. */
+    /* atomic: who exchanges it owns the descriptor; -1: none. Where the heap's map goes. */
     _Atomic int dump_file;
     _Atomic bool has_ended;             /* atomic: release at the end, acquire before join */
 

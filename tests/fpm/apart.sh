@@ -11,7 +11,8 @@ if ! "$fpm" -m | grep -qx lua; then
     exit
 fi
 mkdir "$work/root"
-# Pattern matching that takes exponentially long, inside the C library of Lua: nothing interrupts it.
+# Pattern matching that takes exponentially long, inside the C library of Lua: nothing interrupts
+# it.
 cat >"$work/root/stuck.lua" <<'LUA'
 local n = 32
 return (("a"):rep(n)):find(("a?"):rep(n) .. ("a"):rep(n) .. "b")
@@ -35,7 +36,8 @@ sed -i "s|^ping.path = /ping|&|; s|^daemonize = no|&\ncontrol.listen = $work/ctl
 start_fpm slow || exit 1
 ctl() { "$abs_top_builddir/tsrmalloc-fpmctl" "$work/ctl" "$@"; }
 is_running() { ctl threads | grep -q '^www 0:.*running'; }
-"$load" -n 2 -c 2 --may-differ -s "$work/root/hang.lua" "$work/slow.sock" /hang.lua >"$work/hanging" 2>&1 &
+"$load" -n 2 -c 2 --may-differ -s "$work/root/hang.lua" "$work/slow.sock" /hang.lua \
+    >"$work/hanging" 2>&1 &
 hanging=$!
 check "one pool's only worker hangs, and a request waits for it" eventually is_running
 check "the other pool answers as ever" "$load" -c 4 -n 500 --expect pong "$work/fast.sock" /ping
@@ -55,7 +57,8 @@ pool busy 'pm.max_children = 1' "pm.status_listen = $work/status.sock" \
     "security.document_root = $work/root"
 start_fpm busy
 check "a pool that is idle is ready" ready
-"$load" -n 1 --may-differ -s "$work/root/hang.lua" "$work/busy.sock" /hang.lua >"$work/hanging" 2>&1 &
+"$load" -n 1 --may-differ -s "$work/root/hang.lua" "$work/busy.sock" /hang.lua \
+    >"$work/hanging" 2>&1 &
 check "one whose workers are all busy is not: 503" eventually health /readyz 503 'busy
 '
 check "but lives" health /healthz 200 'alive
@@ -70,8 +73,10 @@ pool grows 'pm.max_children = 1' 'pm.max_memory = 16M' \
 start_fpm grows
 check "a persistent script that keeps 3 MiB a request is answered" "$load" -n 40 --may-differ \
     -s "$work/root/app.lua" "$work/grows.sock" /app.lua
-begun_anew() { [ "$(grep -c 'pm.max_memory is 16777216: it is started anew' "$work/grows.log")" -ge 5 ] ||
-    { cat "$work/grows.log"; return 1; }; }
+begun_anew() {
+    [ "$(grep -c 'pm.max_memory is 16777216: it is started anew' "$work/grows.log")" -ge 5 ] ||
+        { cat "$work/grows.log"; return 1; }
+}
 check "its worker is started anew each time it holds more than pm.max_memory" begun_anew
 small() { [ "$(awk '/^VmRSS:/ { print $2 }' "/proc/$(pid_of grows)/status")" -le 65536 ]; }
 if [ "$TSRMALLOC_SANITIZE" = no ]; then
@@ -86,9 +91,12 @@ check "that server ends" ended grows
 
 pool stuck "security.document_root = $work/root"
 start_fpm stuck
-"$load" -n 1 --may-differ -s "$work/root/stuck.lua" "$work/stuck.sock" /stuck.lua >"$work/hanging" 2>&1 &
-in_it() { "$load" -n 1 --may-differ "$work/stuck.sock" /ping && SCRIPT_NAME=/status SCRIPT_FILENAME=/status \
-    REQUEST_METHOD=GET QUERY_STRING=full cgi-fcgi -bind -connect "$work/stuck.sock" | grep -q 'stuck.lua'; }
+"$load" -n 1 --may-differ -s "$work/root/stuck.lua" "$work/stuck.sock" /stuck.lua \
+    >"$work/hanging" 2>&1 &
+in_it() {
+    SCRIPT_NAME=/status SCRIPT_FILENAME=/status REQUEST_METHOD=GET QUERY_STRING=full \
+        cgi-fcgi -bind -connect "$work/stuck.sock" | grep -q 'stuck.lua'
+}
 if needs cgi-fcgi "a worker is stuck where nothing interrupts it"; then
     check "a worker is stuck where nothing interrupts it" eventually in_it
     check "the others answer" "$load" -c 4 -n 200 --expect pong "$work/stuck.sock" /ping

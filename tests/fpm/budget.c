@@ -1,4 +1,4 @@
-/* Which requests may run together: the account of a pool's memory budget, alone and with threads. */
+/* Which requests may run together: the account of a memory budget, alone and with threads. */
 #include "config.h"
 
 #include <pthread.h>

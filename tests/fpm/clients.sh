@@ -108,7 +108,8 @@ fi
 
 # ---- HAProxy ----
 
-# It keeps its connections to the server, asks GET_VALUES, and is a web server's reverse proxy at once.
+# It keeps its connections to the server, asks GET_VALUES, and is a web server's reverse proxy at
+# once.
 start_haproxy() {
     cat >"$work/haproxy.conf" <<CONF
 defaults

@@ -16,14 +16,16 @@ check "status names the pool and its workers" says 'total processes: *4' status
 check "status is given in each format" says '"pool":"www"' status json
 check "each thread's heap is listed" says 'heap .*: thread [1-9]' heaps
 check "threads has a line for each worker" says 'www 3: thread [1-9].*idle' threads
-map_is_json() { ctl heap www 2 >"$work/map" && grep -q '^{"' "$work/map" && grep -q '}$' "$work/map" &&
-    { ! command -v jq >/dev/null || jq -e '.segments | length >= 1' "$work/map"; } ||
-    { cat "$work/map"; return 1; }; }
+map_is_json() {
+    ctl heap www 2 >"$work/map" && grep -q '^{"' "$work/map" && grep -q '}$' "$work/map" && { ! command -v jq >/dev/null || jq -e '.segments | length >= 1' "$work/map"; } ||
+        { cat "$work/map"; return 1; }
+}
 check "an idle worker writes the map of its heap" map_is_json
 check "a worker that is not there is refused, with those that are" \
     says "'4' is no worker of pool www: a number from 0 to 3 was expected" heap www 4
 check "so is a pool" says "there is no pool 'none'" drain none 1
-check "a word too few is refused, with what was expected" says "'heap POOL WORKER' was expected" heap
+check "a word too few is refused, with what was expected" \
+    says "'heap POOL WORKER' was expected" heap
 threads() { ctl threads | grep -c idle; }
 threads_are() { [ "$(threads)" -eq "$1" ] || { ctl threads; return 1; }; }
 ids() { ctl threads | sed 's/.*thread \([0-9]*\),.*/\1/' | sort; }
@@ -36,7 +38,9 @@ replaced() { grep -q 'all workers were replaced' "$work/main.log"; }
 check "one after the other" eventually replaced
 check "four workers less fit: two" says ok set www pm.max_children 2
 wait "$loading"
-undisturbed() { [ $? -eq 0 ] && grep -q 'errors: connect 0 closed 0' "$work/load" || { cat "$work/load"; return 1; }; }
+undisturbed() {
+    grep -q 'errors: connect 0 closed 0' "$work/load" || { cat "$work/load"; return 1; }
+}
 check "no request is lost meanwhile" undisturbed
 check "two are left" eventually threads_are 2
 check "no more than are configured can be set" \
@@ -51,15 +55,17 @@ check "a size that is none is refused" says 'memory_limit = much: a number of by
     set www memory_limit much
 if "$fpm" -m | grep -qx lua; then
     mkdir "$work/root"
-    echo 'local kept = string.rep("x", 16 * 1024 * 1024) response.write(#kept)' >"$work/root/large.lua"
-    echo 'local until_then = os.clock() + 3 while os.clock() < until_then do end' >"$work/root/busy.lua"
+    echo 'local kept = string.rep("x", 16 * 1024 * 1024) response.write(#kept)' \
+        >"$work/root/large.lua"
+    echo 'local until_then = os.clock() + 3 while os.clock() < until_then do end' \
+        >"$work/root/busy.lua"
     large() { "$load" -n 1 "$@" -s "$work/root/large.lua" --param DOCUMENT_ROOT="$work/root" \
         "$work/main.sock" /large.lua; }
     check "a request of 16 MiB is within the limit" large
     check "memory_limit is set" says ok set www memory_limit 8M
     check "then it is not" large --status 500
-    "$load" -n 1 -s "$work/root/busy.lua" --param DOCUMENT_ROOT="$work/root" "$work/main.sock" /busy.lua \
-        >"$work/busy" 2>&1 &
+    "$load" -n 1 -s "$work/root/busy.lua" --param DOCUMENT_ROOT="$work/root" "$work/main.sock" \
+        /busy.lua >"$work/busy" 2>&1 &
     busy=$!
     is_running() { ctl threads | grep running >"$work/running"; }
     check "a script runs" eventually is_running

@@ -35,7 +35,8 @@ check "the server ends" ended memory
 
 # queue NAME ADDRESS: one worker, four clients.
 queue() {
-    "$load" -c 4 -n 4 --may-differ --json -s "$work/root/busy.lua" "$2" /busy.lua >"$work/$1.json" 2>&1
+    "$load" -c 4 -n 4 --may-differ --json -s "$work/root/busy.lua" "$2" /busy.lua \
+        >"$work/$1.json" 2>&1
     grep -q '"status": *[1-3]' "$work/$1.json" || { cat "$work/$1.json"; return 1; }
 }
 pool unix 'pm.max_children = 1' 'request_queue_timeout = 100ms' "$server_values"
@@ -72,7 +73,9 @@ check "a storm of requests that do not fit together is served, all of it" \
 most_held() { "$load" -n 1 --may-differ "$work/storm.sock" '/status?full' >"$work/out"; ctl status |
     grep -q '^memory budget used: *0$' || { ctl status; return 1; }; }
 check "behind it nothing of the budget is in use" eventually most_held
-none_failed() { ! grep -q 'bytes exhausted' "$work/storm.log" || { cat "$work/storm.log"; return 1; }; }
+none_failed() {
+    ! grep -q 'bytes exhausted' "$work/storm.log" || { cat "$work/storm.log"; return 1; }
+}
 check "no request met the limit of the process" none_failed
 shrunk() { [ "$(held)" -le $((base + base / 10)) ] || { ctl heaps; return 1; }; }
 check "what was held goes back to the system when the pool is idle" eventually shrunk

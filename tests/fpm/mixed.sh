@@ -1,7 +1,8 @@
 #!/bin/sh
 # mixed: 5,000 requests (mixed_long.sh: 100,000) while the pool grows and shrinks, workers are
 # replaced, the configuration is read again and the status is asked for all the time. No request
-# fails, and memory stays flat. MIXED_SECONDS repeats the load for so long. MIXED_FIGURES names a file for what was seen, of bench/fpm_compare.sh.
+# fails, and memory stays flat. MIXED_SECONDS repeats the load for so long. MIXED_FIGURES names a
+# file for what was seen, of bench/fpm_compare.sh.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# recycle: workers that end and begin all the time: nothing is lost, nothing is left behind, none serves
-# one request too many; and 64 threads write one log. RECYCLE_REQUESTS (1000; recycle_long.sh: 10,000)
-# is how many threads there are in all.
+# recycle: workers that end and begin all the time: nothing is lost, nothing is left behind, none
+# serves one request too many; and 64 threads write one log. RECYCLE_REQUESTS (1000;
+# recycle_long.sh: 10,000) is how many threads there are in all.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
@@ -31,7 +31,9 @@ else
     check_skip "threads that ended leave no memory behind" "a sanitizer keeps some of each thread"
 fi
 check "nor threads" eventually threads_are
-exact() { [ "$(field 'worker starts')" -ge $((requests + requests / 10)) ] || { ctl status; return 1; }; }
+exact() {
+    [ "$(field 'worker starts')" -ge $((requests + requests / 10)) ] || { ctl status; return 1; }
+}
 check "none has served two" exact
 signal one QUIT
 check "the server ends" ended one

@@ -46,7 +46,10 @@ if ! command -v getfacl >/dev/null; then
 elif ! grep -q '^#define TSRMALLOC_ACL 1' "$abs_top_builddir/config.h"; then
     check_skip "a socket has its access list" "this build has no libacl"
 elif acl 'listen.acl_users = nobody,1234' 'listen.acl_groups = daemon' >"$work/out" 2>&1; then
-    entry() { getfacl -cpn "$work/acl.sock" | grep -qx "$1" || { getfacl -cpn "$work/acl.sock"; return 1; }; }
+    entry() {
+        getfacl -cpn "$work/acl.sock" | grep -qx "$1" ||
+            { getfacl -cpn "$work/acl.sock"; return 1; }
+    }
     check "a socket has its access list: a user's name" entry "user:$(id -u nobody):rw-"
     check "a user's number" entry 'user:1234:rw-'
     check "a group" entry "group:$(getent group daemon | cut -d : -f 3):rw-"
@@ -55,7 +58,8 @@ elif acl 'listen.acl_users = nobody,1234' 'listen.acl_groups = daemon' >"$work/o
     signal acl QUIT
     ended acl
 else
-    check_skip "a socket has its access list" "the file system has none: $(tail -n 1 "$work/acl.log")"
+    check_skip "a socket has its access list" \
+        "the file system has none: $(tail -n 1 "$work/acl.log")"
 fi
 unknown() {
     pool acl 'listen.acl_users = nobody, no-such-user'

@@ -139,7 +139,10 @@ signal() { kill -"$2" "$(pid_of "$1")"; }
 ended() {
     eventually test -s "$work/$1.status" || return 1
     status=$(cat "$work/$1.status")
-    [ "$status" -eq "${2:-0}" ] || { echo "status $status"; cat "$work/$1".*log "$work/$1.out"; return 1; }
+    [ "$status" -eq "${2:-0}" ] && return
+    echo "status $status"
+    cat "$work/$1".*log "$work/$1.out"
+    return 1
 }
 
 get() {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a service manager sees: sockets that it, or another program, passes, and what the server tells it.
+# What a service manager sees: sockets that it, or another program, passes, and what the server
+# tells it.
 
 . "$abs_top_srcdir/tests/fpm/support.sh"
 
@@ -44,7 +45,8 @@ PERL
     told() { grep -q "$1" "$work/receive.out" || { cat "$work/receive.out"; return 1; }; }
     check "READY when it serves" eventually told 'READY=1'
     check "how many requests there were, and that it lives" eventually told 'Requests: .*slow'
-    check "WATCHDOG, so that the service manager sees a server that hangs" eventually told 'WATCHDOG=1'
+    check "WATCHDOG, so that the service manager sees a server that hangs" \
+        eventually told 'WATCHDOG=1'
     signal told USR2
     check "RELOADING while it reloads" eventually told 'RELOADING=1'
     signal told QUIT

@@ -1,5 +1,5 @@
-/* A script's image gives the same pages as the work it stands for, and nothing of one request is in the
- * next. The scripts are files that were not changed lately: those of the source tree. */
+/* A script's image gives the same pages as the work it stands for, and nothing of one request is in
+ * the next. The scripts are files that were not changed lately: those of the source tree. */
 #include "config.h"
 
 #include "tests/support/check.h"
@@ -108,7 +108,8 @@ int main(void)
     char page_path[512], tables_path[512], error[256];
     const engine_script none = { .file = -1 };
     const char *source = getenv("abs_top_srcdir");
-    snprintf(page_path, sizeof(page_path), "%s/bench/pages/page.lua", source != NULL ? source : "..");
+    snprintf(page_path, sizeof(page_path), "%s/bench/pages/page.lua",
+        source != NULL ? source : "..");
     snprintf(tables_path, sizeof(tables_path), "%s/bench/pages/tables.lua",
         source != NULL ? source : "..");
     CHECK_CASE("the process begins");

@@ -1,4 +1,4 @@
-/* Numbers as texts are what printf(3) makes of them, ties and signs included; so is string.format. */
+/* Numbers as texts are what printf(3) makes of them, ties and signs included. */
 #include "config.h"
 
 #include <math.h>
