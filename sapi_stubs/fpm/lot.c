@@ -150,11 +150,13 @@ static void give_free(fpm_lot *lot, fpm_connection *connection)
 void fpm_lot_close(fpm_lot *lot, fpm_connection *connection)
 {
     /* close(2) with unread input makes TCP send a reset, which may overtake the end of the answer:
-     * what is there is thrown away first. */
+     * what is there is thrown away first, behind the end of what is said. */
     char rest[4096];
     unsigned int pieces = REST_PIECES_MAX;
-    shutdown(connection->file, SHUT_WR);
     while (pieces > 0 && recv(connection->file, rest, sizeof(rest), MSG_DONTWAIT) > 0) {
+        if (pieces == REST_PIECES_MAX) {
+            shutdown(connection->file, SHUT_WR);
+        }
         pieces--;
     }
     close(connection->file);
