@@ -4,7 +4,7 @@
  * Invariants  I1  a page's bit is set in free_pages iff it is in no run; page 0 is the header
  *             I2  a large run's first page is in starts, its last in ends; no other page is in ends
  *             I3  every page of a small run carries its bin and its number inside the run; all other
- *                 pages carry KIND_NONE
+ *                 pages carry MARK_NONE
  *             I4  a free run is in rest_buckets and its first page in starts, or it is counted in its
  *                 class; first of a class that has some is one of them, or 0
  * Failure     NULL or false when no free run fits; everything is as before.
@@ -228,9 +228,9 @@ static __attribute__((noinline)) bool cut_lowest(zend_mm_free_runs *free_runs, u
 }
 
 /* Order: a run of the exact class; then for a short run the lowest segment that some larger class or the
- * rests have, for others a rest run, the shortest larger class. In a class that holds several lengths only one run is looked at, so the search
- * takes the same time whatever the size of the heap. The run found has `length` pages cut from its
- * list. */
+ * rests have, for others a rest run, the shortest larger class. In a class that holds several lengths
+ * only one run is looked at, so the search takes the same time whatever the size of the heap. The run
+ * found has `length` pages cut from its list. */
 static inline bool find(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run *run)
 {
     uint32_t class = zend_mm_run_class_of(length);

@@ -32,8 +32,8 @@ static void prints(const char *code, const char *expected)
 {
     engine_result result = lua_support_run_in(runner, code);
     cr_expect(result == ENGINE_DONE, "%s: %s", code, lua_engine.runner_error(runner));
-    cr_expect(expected == NULL || strcmp(page.out, expected) == 0, "%s\nprints  %s\ninstead %s", code, page.out,
-        expected);
+    cr_expect(expected == NULL || strcmp(page.out, expected) == 0, "%s\nprints  %s\ninstead %s", code,
+        page.out, expected);
 }
 
 /* The message of an error that the script catches. */
