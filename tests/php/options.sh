@@ -53,8 +53,10 @@ else
     check_skip "tsrmalloc-bench measures it" "a build for debugging"
 fi
 if [ -x "$abs_top_builddir/tsrmalloc-stress" ]; then
+    threads=2
+    [ "$TSRMALLOC_ZTS" = yes ] || threads=1
     stresses() {
-        "$abs_top_builddir/tsrmalloc-stress" -t 2 --mode trace --stop-at 20 \
+        "$abs_top_builddir/tsrmalloc-stress" -t $threads --mode trace --stop-at 20 \
             --trace "$work/trace.zmt.gz" >"$work/stress" 2>&1 || { cat "$work/stress"; return 1; }
     }
     check "tsrmalloc-stress runs it" stresses
