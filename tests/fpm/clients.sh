@@ -1,39 +1,31 @@
 #!/bin/sh
-# clients: other web servers, and the tool of the FastCGI library, which cuts params anywhere.
+# clients: other web servers, and the tool of the FastCGI library, which cuts params anywhere. Each
+# asks for the list of tests/fpm/requests.sh, and so does nginx in tests/fpm/nginx.sh.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
+# shellcheck source=tests/fpm/requests.sh
+. "$abs_top_srcdir/tests/fpm/requests.sh"
 
 cp -r "$abs_top_srcdir/tests/fpm/root" "$work/root"
 chmod -R u+w,a+rX "$work/root"
-pool www 'listen.mode = 0666'
+pool www 'security.limit_extensions = .lua'
 start_fpm www || exit 1
+list_requests
+list="$(requests_listed) requests are answered as listed"
 
 # ---- cgi-fcgi ----
 
-# ask URI [NAME=VALUE...]
-ask() {
-    ask_uri=$1
-    shift
-    env -i PATH="$PATH" REQUEST_METHOD=GET SCRIPT_NAME="${ask_uri%%\?*}" REQUEST_URI="$ask_uri" \
-        SCRIPT_FILENAME="$work/root${ask_uri%%\?*}" DOCUMENT_ROOT="$work/root" \
-        QUERY_STRING="${ask_uri#*\?}" "$@" cgi-fcgi -bind -connect "$work/www.sock"
-}
-says() { [ "$(ask "$1" | sed '1,/^.\{0,1\}$/d')" = "$2" ] || { ask "$1"; return 1; }; }
 large_environment() {
     # More than libfcgi's buffer: pairs lie in two records.
-    set -- /ping
+    set -- REQUEST_METHOD=GET SCRIPT_NAME=/ping
     for number in $(seq 40); do
         set -- "$@" "HTTP_LONG_$number=$(printf '%0500d' "$number")"
     done
-    ask "$@" | grep -qx pong
+    env -i PATH="$PATH" "$@" cgi-fcgi -bind -connect "$work/www.sock" | grep -qx pong
 }
-sentence="cgi-fcgi gets an answer"
-if needs cgi-fcgi "$sentence"; then
-    check "$sentence" says /ping pong
-    check "cgi-fcgi gets a page" says '/echo.lua?a=1' 'method GET
-get a=1
-body 0'
+if needs cgi-fcgi "cgi-fcgi: $list"; then
+    check "cgi-fcgi: $list" all_by_cgi_fcgi "$work/www.sock"
     check "cgi-fcgi gets an answer with 20 KB of environment" large_environment
 fi
 
@@ -47,25 +39,17 @@ server.errorlog = "$work/light.log"
 server.upload-dirs = ( "$work" )
 server.modules += ( "mod_fastcgi" )
 fastcgi.server = ( ".lua" => (( "socket" => "$work/www.sock" )),
-    "/ping" => (( "socket" => "$work/www.sock", "check-local" => "disable" )) )
+    ".txt" => (( "socket" => "$work/www.sock" )),
+    "/ping" => (( "socket" => "$work/www.sock", "check-local" => "disable" )),
+    "/status" => (( "socket" => "$work/www.sock", "check-local" => "disable" )) )
 CONF
     start light lighttpd -D -f "$work/lighttpd.conf"
     eventually test -S "$work/light.http" || { cat "$work/light.out" "$work/light.log"; return 1; }
 }
-web_works() {
-    [ "$(get "$1" /ping)" = pong ] || { get "$1" /ping -i; return 1; }
-    [ "$(get "$1" '/echo.lua?x=1&y=2')" = 'method GET
-get x=1
-get y=2
-body 0' ] || { get "$1" '/echo.lua?x=1&y=2' -i; return 1; }
-    head -c 300000 /dev/urandom >"$work/body"
-    get "$1" '/echo.lua?echo=1' --data-binary "@$work/body" | cmp - "$work/body" || return 1
-    [ "$(get "$1" '/large.lua?size=500000' | wc -c)" -eq 500000 ]
-}
-sentence="lighttpd serves pages"
+sentence="lighttpd: $list"
 if needs lighttpd "$sentence" && needs curl "$sentence"; then
     start_lighttpd
-    check "$sentence" web_works light
+    check "$sentence" all_by_curl http://localhost "unix-socket = $work/light.http"
 fi
 
 # ---- Apache ----
@@ -84,25 +68,22 @@ LoadModule authz_core_module $modules/mod_authz_core.so
 LoadModule proxy_module $modules/mod_proxy.so
 LoadModule proxy_fcgi_module $modules/mod_proxy_fcgi.so
 DocumentRoot $work/root
-ProxyPass / "unix:$work/www.sock|fcgi://localhost$work/root/"
+<FilesMatch "\.(lua|txt)\$">
+    SetHandler "proxy:unix:$work/www.sock|fcgi://localhost"
+</FilesMatch>
+<LocationMatch "^/(ping|status)\$">
+    SetHandler "proxy:unix:$work/www.sock|fcgi://localhost"
+</LocationMatch>
 CONF
     [ "$(id -u)" -ne 0 ] || printf 'User www-data\nGroup www-data\n' >>"$work/apache.conf"
     start apache apache2 -DFOREGROUND -f "$work/apache.conf"
     eventually curl -sS -o "$work/page" "http://127.0.0.1:$1/"
 }
-apache_works() {
-    url=http://127.0.0.1:$1
-    [ "$(curl -sS "$url/echo.lua?x=1")" = 'method GET
-get x=1
-body 0' ] || { curl -sS -i "$url/echo.lua?x=1"; return 1; }
-    curl -sS --data-binary "@$work/body" "$url/echo.lua?echo=1" | cmp - "$work/body"
-}
-sentence="Apache serves pages"
+sentence="Apache: $list"
 if needs apache2 "$sentence" && needs curl "$sentence"; then
     port=$((20000 + $$ % 20000))
-    head -c 300000 /dev/urandom >"$work/body"
     start_apache $port
-    check "$sentence" apache_works $port
+    check "$sentence" all_by_curl "http://127.0.0.1:$port"
     signal apache TERM
 fi
 
@@ -126,16 +107,17 @@ backend pages
     server one unix@$work/www.sock proto fcgi
 fcgi-app lua
     docroot $work/root
+    path-info ^(/.+\.lua)(/.*)?\$
     option keep-conn
     option get-values
 CONF
     start haproxy haproxy -db -f "$work/haproxy.conf"
     eventually test -S "$work/haproxy.http" || { cat "$work/haproxy.out"; return 1; }
 }
-sentence="HAProxy serves pages, over connections that it keeps"
+sentence="HAProxy, which keeps its connections: $list"
 if needs haproxy "$sentence" && needs curl "$sentence"; then
     start_haproxy
-    check "$sentence" web_works haproxy
+    check "$sentence" all_by_curl http://localhost "unix-socket = $work/haproxy.http"
     signal haproxy TERM
 fi
 
@@ -162,18 +144,11 @@ CONF
     HOME=$work XDG_CONFIG_HOME=$work start caddy caddy run --config "$work/Caddyfile" --adapter caddyfile
     eventually curl -sS -o "$work/page" "http://127.0.0.1:$1/ping"
 }
-caddy_works() {
-    url=http://127.0.0.1:$1
-    [ "$(curl -sS "$url/echo.lua?x=1")" = 'method GET
-get x=1
-body 0' ] || { curl -sS -i "$url/echo.lua?x=1"; return 1; }
-    curl -sS --data-binary "@$work/body" "$url/echo.lua?echo=1" | cmp - "$work/body"
-}
-sentence="Caddy serves pages"
+sentence="Caddy: $list"
 if needs caddy "$sentence" && needs curl "$sentence"; then
     port=$((20000 + ($$ + 1) % 20000))
     start_caddy $port || cat "$work/caddy.out"
-    check "$sentence" caddy_works $port
+    check "$sentence" all_by_curl "http://127.0.0.1:$port"
     signal caddy TERM
 fi
 check_summary

@@ -3,6 +3,8 @@
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
+# shellcheck source=tests/fpm/requests.sh
+. "$abs_top_srcdir/tests/fpm/requests.sh"
 
 sentence="nginx serves pages of tsrmalloc-fpm"
 if ! needs nginx "$sentence" || ! needs curl "$sentence"; then
@@ -12,13 +14,14 @@ fi
 
 cp -r "$abs_top_srcdir/tests/fpm/root" "$work/root"
 chmod -R u+w,a+rX "$work/root"
-echo 'print("no")' >"$work/root/secret.txt"
+list_requests
 pool www 'security.limit_extensions = .lua' "access.log = $work/access.log" \
     'access.format = "%m %r%Q%q %s %l"'
 cat >"$work/web.nginx" <<CONF
 upstream kept { server unix:$work/www.sock; keepalive 8; }
 server {
     listen unix:$work/web.http;
+    fastcgi_split_path_info ^(.+\.lua)(/.*)\$;
     location /new/ {
         rewrite ^/new(/.*) \$1 break;
         fastcgi_pass unix:$work/www.sock;
@@ -63,8 +66,9 @@ many_pages() {
 }
 logged() { grep -qxF "$1" "$work/access.log" || { tail "$work/access.log"; return 1; }; }
 
-check "a ping is answered" body_is /ping pong
 for way in / /new/ /stream/; do
+    check "$way: $(requests_listed) requests are answered as listed" all_by_curl \
+        "http://localhost${way%/}" "unix-socket = $work/web.http"
     check "$way: variables arrive" body_is "${way}echo.lua?a=1&b=x%20y" 'method GET
 get a=1
 get b=x y

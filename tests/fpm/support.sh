@@ -126,6 +126,7 @@ http {
     client_max_body_size 64m;
     include /etc/nginx/fastcgi_params;
     fastcgi_param SCRIPT_FILENAME \$document_root\$fastcgi_script_name;
+    fastcgi_param PATH_INFO \$fastcgi_path_info;
     root $work/root;
     include $work/$1.nginx;
 }
