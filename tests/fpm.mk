@@ -36,9 +36,9 @@ tests_fpm_request_LDADD = libtsrmalloc-fpm.la libtsrmalloc-engines.la $(PLAIN_LD
 # installed is skipped.
 SCRIPT_TESTS += tests/fpm/load.sh tests/fpm/nginx.sh tests/fpm/balance.sh tests/fpm/clients.sh \
     tests/fpm/status_page.sh tests/fpm/lua.sh tests/fpm/hostile.sh \
-    tests/fpm/mixed.sh
-LONG_TESTS += tests/fpm/mixed_long.sh
-EXTRA_DIST += tests/fpm/mixed_long.sh
+    tests/fpm/mixed.sh tests/fpm/upload.sh
+LONG_TESTS += tests/fpm/mixed_long.sh tests/fpm/upload_long.sh
+EXTRA_DIST += tests/fpm/mixed_long.sh tests/fpm/upload_long.sh
 EXTRA_DIST += tests/fpm/support.sh tests/fpm/requests.sh tests/fpm/root/echo.lua \
     tests/fpm/root/large.lua tests/fpm/root/tell.lua tests/fpm/root/wait.lua docs/deployment.md
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# lua: Lua pages behind nginx: limits, timeouts, errors, uploads, persistent scripts, traces.
+# lua: Lua pages behind nginx: limits, timeouts, errors, persistent scripts, traces.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
@@ -46,11 +46,6 @@ script late_error.lua <<'END'
 response.write(("x"):rep(100000))
 error("too late")
 END
-script upload.lua <<'END'
-local size = 0
-for piece in request.read do size = size + #piece end
-print(size)
-END
 script app.lua <<'END'
 local turns = 0
 return function()
@@ -75,7 +70,6 @@ for turn = 1, 1000000 do count(1000) end
 END
 pool www 'request_terminate_timeout = 3s' 'request_slowlog_timeout = 1s' "slowlog = $work/slow.log" \
     'php_admin_value[memory_limit] = 16M'
-pool upload 'php_admin_value[memory_limit] = 4M' 'php_admin_value[post_max_size] = 1G'
 # One worker, so that each request meets the same interpreter.
 pool app "php_admin_value[persistent_script] = $work/root/app.lua" \
     'php_admin_value[memory_limit] = 8M'
@@ -87,14 +81,10 @@ server {
     fastcgi_keep_conn on;
     client_max_body_size 0;
     location /app { fastcgi_pass unix:$work/app.sock; }
-    location /upload {
-        fastcgi_request_buffering off;
-        fastcgi_pass unix:$work/upload.sock;
-    }
     location / { fastcgi_pass www; }
 }
 CONF
-start_fpm www && start_fpm app && start_fpm upload && start_nginx web || exit 1
+start_fpm www && start_fpm app && start_nginx web || exit 1
 
 status_is() {
     found=$(get web "$1" -o "$work/page" -w '%{http_code}')
@@ -103,11 +93,6 @@ status_is() {
 body_is() { [ "$(get web "$1")" = "$2" ] || { get web "$1" -i; return 1; }; }
 logged() { grep -q "$1" "$work/www.log" || { cat "$work/www.log"; return 1; }; }
 is_cut() { ! get web "$1" -o "$work/page" 2>/dev/null; }
-uploads() {
-    truncate -s "$1" "$work/large"
-    size=$(get web /upload.lua -T "$work/large" -X POST)
-    [ "$size" = "$1" ] || { echo "'$size'"; cat "$work/upload.log"; return 1; }
-}
 
 check "a page" body_is /hello.lua hello
 check "a page as JSON" status_is /table.lua 200
@@ -131,7 +116,6 @@ check "but the log has" logged 'error.lua:1\|error.lua:2: it broke'
 check "an error behind sent bytes cuts the answer" is_cut /late_error.lua
 check "a script that is not there: 404" status_is /none.lua 404
 check "another extension: 403" status_is /none.php 403
-check "100 MB are uploaded under a limit of 4 MB" uploads 100000000
 check "a trace is a page" get web /small.zmt -o "$work/page"
 check "with its figures" grep -q 'operations:  22' "$work/page"
 
@@ -142,8 +126,6 @@ check "and is loaded anew" body_is /app.lua "turn 1"
 
 signal www QUIT
 signal app QUIT
-signal upload QUIT
 check "the server ends" ended www
 check "so does the one with the persistent script" ended app
-check "and the one with the uploads" ended upload
 check_summary
