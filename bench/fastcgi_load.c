@@ -4,7 +4,7 @@
  * Invariants  I1  a client has one request on its way, or none
  *             I2  requests begun = good answers + errors, when the run is over
  * Failure     an answer that is not good is counted, and its connection made anew.
- * Tests       tests/bench/fastcgi_load.sh
+ * Tests       tests/fpm/load.sh
  */
 #include "config.h"
 
@@ -24,6 +24,7 @@
 
 enum { EVENT_COUNT = 256, READ_SIZE = 64 * 1024, TICK_MS = 100, EXIT_USAGE = 64,
        EXIT_SYSTEM = 71 };
+enum { PAUSE_REST = 16 };       /* behind the pause: bytes of the body, or padding; its end */
 
 typedef enum client_state {
     CLIENT_OFF,                 /* begins anew with the next tick */
@@ -37,6 +38,7 @@ typedef struct client {
     client_state state;
     size_t sent;
     double begin;               /* nanoseconds */
+    double resume;              /* when the rest is sent; 0: all may be */
     load_answer answer;
 } client;
 
@@ -154,9 +156,10 @@ static load_error check_answer(load *load, const load_answer *answer)
 /* Send what is left of the request. */
 static void send_some(load *load, client *own)
 {
-    while (own->sent < load->request_size) {
-        ssize_t size = send(own->connection, load->request + own->sent,
-            load->request_size - own->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    size_t end = load->request_size - (own->resume > 0 ? PAUSE_REST : 0);
+    while (own->sent < end) {
+        ssize_t size = send(own->connection, load->request + own->sent, end - own->sent,
+            MSG_NOSIGNAL | MSG_DONTWAIT);
         if (size < 0 && (errno == EAGAIN || errno == ENOTCONN || errno == EINTR)) {
             if (own->state != CLIENT_SENDING) {
                 own->state = CLIENT_SENDING;
@@ -181,6 +184,7 @@ static void start(load *load, client *own)
     load->begun++;
     load->busy++;
     own->begin = bench_wall_time();
+    own->resume = load->options->pause > 0 ? own->begin + load->options->pause * 1e6 : 0;
     own->sent = 0;
     own->state = CLIENT_READING;
     load_answer_begin(&own->answer);
@@ -235,14 +239,31 @@ static void tick(load *load)
     }
 }
 
+/* Clients whose pause is over send the rest. */
+static void resume(load *load)
+{
+    double now = bench_wall_time();
+    for (size_t index = 0; index < load->client_count; index++) {
+        client *own = &load->clients[index];
+        if (own->state == CLIENT_READING && own->resume > 0 && own->resume <= now) {
+            own->resume = 0;
+            send_some(load, own);
+        }
+    }
+}
+
 static void wait_for_events(load *load)
 {
     struct epoll_event events[EVENT_COUNT];
     /* One client alone looks again and again: being woken would take longer than the answer. */
-    int patience = load->options->clients == 1 && load->options->idle == 0 ? 0 : TICK_MS;
+    int patience = load->options->clients == 1 && load->options->idle == 0 ? 0 :
+        load->options->pause > 0 ? 1 : TICK_MS;
     int count = epoll_wait(load->events, events, EVENT_COUNT, patience);
     if (count == 0 && patience == 0) {
         sched_yield();
+    }
+    if (load->options->pause > 0) {
+        resume(load);
     }
     for (int index = 0; index < count; index++) {
         client *own = events[index].data.ptr;

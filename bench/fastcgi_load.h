@@ -36,6 +36,7 @@ typedef struct load_options {
     const char *uri;                /* with query */
     const char *script;
     size_t body_size;
+    double pause;                   /* milliseconds before the last bytes of the body */
     const char *params[LOAD_PARAM_MAX];     /* NAME=VALUE */
     size_t param_count;
 } load_options;

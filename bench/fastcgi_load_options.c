@@ -3,7 +3,7 @@
  * Thread      the main thread.
  * Invariants  I1  what is returned can be run
  * Failure     false, after a line that names the option and what was expected.
- * Tests       tests/bench/fastcgi_load.sh
+ * Tests       tests/fpm/load.sh
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 #include "bench/fastcgi_load.h"
 
 enum { OPTION_IDLE = 256, OPTION_EXPECT, OPTION_STATUS, OPTION_MAY_DIFFER, OPTION_JSON,
-       OPTION_TIMEOUT };
+       OPTION_TIMEOUT, OPTION_PAUSE };
 
 static const struct option long_options[] = {
     { "clients", required_argument, NULL, 'c' },
@@ -26,6 +26,7 @@ static const struct option long_options[] = {
     { "idle", required_argument, NULL, OPTION_IDLE },
     { "method", required_argument, NULL, 'X' },
     { "body", required_argument, NULL, 'b' },
+    { "pause", required_argument, NULL, OPTION_PAUSE },
     { "script", required_argument, NULL, 's' },
     { "param", required_argument, NULL, 'p' },
     { "expect", required_argument, NULL, OPTION_EXPECT },
@@ -49,6 +50,8 @@ static const char help[] =
     "      --idle N          keep N more connections open which have served one request\n"
     "  -X, --method NAME     (default GET, or POST with --body)\n"
     "  -b, --body BYTES      send a body of that size\n"
+    "      --pause MS        wait so long before the last 8 bytes of the body: a request that takes\n"
+    "                        time, but no processor\n"
     "  -s, --script FILE     SCRIPT_FILENAME (default: URI without its query)\n"
     "  -p, --param NAME=VALUE    one more; may be repeated\n"
     "      --expect TEXT     the body of every answer (default: as that of the first one)\n"
@@ -131,6 +134,7 @@ static bool take_number(load_options *options, int option, double number)
     case 'n': options->requests = (uint64_t)number; return true;
     case 'd': options->seconds = number; return true;
     case 'b': options->body_size = (size_t)number; return true;
+    case OPTION_PAUSE: options->pause = number; return true;
     case OPTION_IDLE: options->idle = (unsigned int)number; return true;
     case OPTION_STATUS: options->status = (int)number; return true;
     default: options->timeout = number; return true;
@@ -154,7 +158,7 @@ static bool take_option(load_options *options, int option, bool *only_help)
     }
     const char *name = option == 'c' ? "--clients" : option == 'n' ? "--requests" :
         option == 'd' ? "--seconds" : option == 'b' ? "--body" : option == OPTION_IDLE ? "--idle" :
-        option == OPTION_STATUS ? "--status" : "--timeout";
+        option == OPTION_STATUS ? "--status" : option == OPTION_PAUSE ? "--pause" : "--timeout";
     bool may_be_zero = option == 'b' || option == OPTION_IDLE;
     bool may_be_part = option == 'd' || option == OPTION_TIMEOUT;
     return parse_number(name, optarg, may_be_zero ? 0 : may_be_part ? 0.001 : 1, &number) &&
@@ -177,6 +181,9 @@ bool load_options_parse(int argc, char **argv, load_options *options, bool *only
     }
     if (argc - optind != 2) {
         return refuse("arguments", "ADDRESS URI; see --help");
+    }
+    if (options->pause > 0 && options->body_size < 8) {
+        return refuse("--pause", "--body with 8 bytes or more, too");
     }
     options->uri = argv[optind + 1];
     if (options->uri[0] != '/' || strlen(options->uri) > 30000) {

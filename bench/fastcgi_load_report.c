@@ -3,7 +3,7 @@
  * Thread      one.
  * Invariants  I1  a bucket is at most 1/64 of its value wide
  * Failure     none.
- * Tests       tests/bench/fastcgi_load.sh
+ * Tests       tests/fpm/load.sh
  */
 #include "config.h"
 

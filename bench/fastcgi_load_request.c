@@ -3,7 +3,7 @@
  * Thread      one.
  * Invariants  I1  nothing behind END_REQUEST is taken
  * Failure     a load_error.
- * Tests       tests/bench/fastcgi_load.sh
+ * Tests       tests/fpm/load.sh
  */
 #include "config.h"
 

@@ -17,10 +17,10 @@ tests_fpm_conf_LDADD = libtsrmalloc-fpm.la $(PLAIN_LDADD)
 
 SCRIPT_TESTS += tests/fpm/config.sh tests/fpm/signals.sh tests/fpm/pools.sh \
     tests/fpm/control.sh tests/fpm/sockets.sh tests/fpm/daemon.sh tests/fpm/identity.sh \
-    tests/fpm/reload.sh tests/fpm/slowlog.sh tests/fpm/systemd.sh \
+    tests/fpm/reload.sh tests/fpm/reload_load.sh tests/fpm/slowlog.sh tests/fpm/systemd.sh \
     tests/fpm/limits.sh tests/fpm/recycle.sh tests/fpm/apart.sh
-LONG_TESTS += tests/fpm/recycle_long.sh
-EXTRA_DIST += tests/fpm/recycle_long.sh
+LONG_TESTS += tests/fpm/recycle_long.sh tests/fpm/reload_load_long.sh
+EXTRA_DIST += tests/fpm/recycle_long.sh tests/fpm/reload_load_long.sh
 
 # php-fpm's own tests; not part of `make check`, since they are fetched.
 EXTRA_DIST += tests/fpm/compat.sh

@@ -32,6 +32,7 @@ check "answers of 404 are looked for" ask -n 100 --status 404 -s "$work/root/non
     /none.lua
 check "another body is an error" finds 'body 5 ' -n 5 --expect pang "$socket" /ping
 check "another status is an error" finds 'status 5 ' -n 5 --status 500 "$socket" /ping
+check "a pause needs a body" sh -c "$load --pause 5 $work/www.sock /ping; [ \$? -eq 64 ]"
 check "a missing server is told" sh -c "$load -n 5 $work/none.sock /ping; [ \$? -eq 71 ]"
 signal www QUIT
 check "the server ends" ended www
