@@ -33,6 +33,12 @@ typedef enum fpm_pm_style {
     FPM_PM_ONDEMAND,
 } fpm_pm_style;
 
+/* Which idle worker takes the next connection. */
+typedef enum fpm_wake_order {
+    FPM_WAKE_LIFO,              /* the one that became idle last */
+    FPM_WAKE_FIFO,              /* the one that has been idle longest */
+} fpm_wake_order;
+
 /* "static", "dynamic", "ondemand"; "undefined". */
 const char *fpm_pm_style_name(fpm_pm_style style);
 
@@ -85,6 +91,7 @@ typedef struct fpm_conf_pool {
     int pm_min_spare_servers, pm_max_spare_servers;
     int pm_max_spawn_rate;
     int64_t pm_process_idle_timeout;
+    fpm_wake_order pm_wake_order;
     int pm_max_requests;                /* 0 = no end */
     char *pm_status_path;
     char *pm_status_listen;

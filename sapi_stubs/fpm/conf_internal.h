@@ -16,6 +16,7 @@ typedef enum fpm_conf_kind {
     FPM_CONF_LEVEL,
     FPM_CONF_FACILITY,
     FPM_CONF_STYLE,
+    FPM_CONF_WAKE_ORDER,
     FPM_CONF_VALUES,            /* name[key] = value, a key is needed */
     FPM_CONF_FLAGS,             /* the same with a boolean; shown under the name of the values */
     FPM_CONF_LIST,              /* name[] = /value, keys are refused */

@@ -67,6 +67,7 @@ const fpm_conf_directive fpm_conf_pool_directives[] = {
     { "pm.max_spare_servers", P(pm_max_spare_servers), FPM_CONF_NUMBER, "0", NULL },
     { "pm.max_spawn_rate", P(pm_max_spawn_rate), FPM_CONF_NUMBER, "32", NULL },
     { "pm.process_idle_timeout", P(pm_process_idle_timeout), FPM_CONF_TIME, "10s", NULL },
+    { "pm.wake_order", P(pm_wake_order), FPM_CONF_WAKE_ORDER, "lifo", NULL },
     { "pm.max_requests", P(pm_max_requests), FPM_CONF_NUMBER, "0", NULL },
     { "pm.max_requests_jitter", P(pm_max_requests_jitter), FPM_CONF_NUMBER, "0", NULL },
     { "pm.max_memory", P(pm_max_memory), FPM_CONF_SIZE, "0", NULL },

@@ -43,6 +43,10 @@ static const named_number styles[] = {
     { NULL, 0 },
 };
 
+static const named_number wake_orders[] = {
+    { "lifo", FPM_WAKE_LIFO }, { "fifo", FPM_WAKE_FIFO }, { NULL, 0 },
+};
+
 static const named_number booleans[] = {
     { "1", 1 }, { "yes", 1 }, { "on", 1 }, { "true", 1 },
     { "0", 0 }, { "no", 0 }, { "off", 0 }, { "false", 0 }, { "none", 0 }, { "", 0 },
@@ -254,6 +258,12 @@ const char *fpm_conf_value_set(const fpm_conf_directive *directive, void *struct
         }
         *(fpm_pm_style *)field = (fpm_pm_style)number;
         return NULL;
+    case FPM_CONF_WAKE_ORDER:
+        if (!find_number(wake_orders, value, &number)) {
+            return "invalid order (lifo or fifo)";
+        }
+        *(fpm_wake_order *)field = (fpm_wake_order)number;
+        return NULL;
     case FPM_CONF_VALUES:
     case FPM_CONF_FLAGS:
     case FPM_CONF_LIST:
@@ -319,6 +329,8 @@ const char *fpm_conf_value_text(const fpm_conf_directive *directive, const void 
         return find_name(facilities, *(const int *)field);
     case FPM_CONF_STYLE:
         return fpm_pm_style_name(*(const fpm_pm_style *)field);
+    case FPM_CONF_WAKE_ORDER:
+        return find_name(wake_orders, (int)*(const fpm_wake_order *)field);
     default:
         return "";
     }

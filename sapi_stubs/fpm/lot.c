@@ -8,7 +8,7 @@
  *             I3  the sweep takes parked connections only when their parking is over, so nobody is
  *                 between setting the state and epoll_ctl(2) when it closes the descriptor
  * Failure     a connection that cannot be watched or kept is closed.
- * Tests       tests/fpm/lot.c, tests/fpm/hostile.sh */
+ * Tests       tests/fpm/lot.c, tests/fpm/turn.c, tests/fpm/hostile.sh */
 #include "config.h"
 
 #include "fpm/lot.h"
@@ -84,6 +84,7 @@ bool fpm_lot_init(fpm_lot *lot, int listen_file, uint32_t capacity)
         goto fail_add;
     }
     pthread_mutex_init(&lot->mutex, NULL);
+    fpm_turn_init(&lot->turn);
     return true;
 fail_add:
     close(lot->set);
@@ -102,6 +103,7 @@ void fpm_lot_free(fpm_lot *lot)
         }
     }
     pthread_mutex_destroy(&lot->mutex);
+    fpm_turn_free(&lot->turn);
     close(lot->set);
     free(lot->connections);
 }
@@ -239,20 +241,44 @@ static bool take_parked(fpm_lot *lot, uint64_t data, fpm_connection **result)
     return true;
 }
 
-fpm_lot_event fpm_lot_wait(fpm_lot *lot, const sigset_t *mask, int patience,
-    fpm_connection **connection)
+/* As epoll_pwait(2) for one event. A signal that says that it is the caller's turn ends the wait as
+ * any other does: the caller asks again, and keeps its place. */
+static int wait_for_event(fpm_lot *lot, fpm_turn_waiter *waiter, const sigset_t *mask, int patience,
+    struct epoll_event *event)
+{
+    if (waiter != NULL && !fpm_turn_take(&lot->turn, waiter)) {
+        struct timespec time = { .tv_sec = patience / 1000,
+            .tv_nsec = (long)(patience % 1000) * 1000000 };
+        return ppoll(NULL, 0, patience < 0 ? NULL : &time, mask);
+    }
+    return epoll_pwait(lot->set, event, 1, patience, mask);
+}
+
+fpm_lot_event fpm_lot_wait(fpm_lot *lot, fpm_turn_waiter *waiter, const sigset_t *mask,
+    int patience, fpm_connection **connection)
 {
     struct epoll_event event;
     atomic_fetch_add_explicit(&lot->waiting_count, 1, memory_order_relaxed);
-    int count = epoll_pwait(lot->set, &event, 1, patience, mask);
+    int count = wait_for_event(lot, waiter, mask, patience, &event);
     atomic_fetch_sub_explicit(&lot->waiting_count, 1, memory_order_relaxed);
     if (count <= 0) {
         return count == 0 ? FPM_LOT_QUIET : FPM_LOT_NOTHING;
     }
-    if (event.data.u64 != listen_event) {
-        return take_parked(lot, event.data.u64, connection) ? FPM_LOT_READABLE : FPM_LOT_NOTHING;
+    fpm_lot_event result;
+    if (event.data.u64 == listen_event) {
+        result = accept_one(lot, connection);
+    } else {
+        result = take_parked(lot, event.data.u64, connection) ? FPM_LOT_READABLE : FPM_LOT_NOTHING;
     }
-    return accept_one(lot, connection);
+    if (waiter != NULL && result != FPM_LOT_NOTHING) {
+        fpm_turn_leave(&lot->turn, waiter);
+    }
+    return result;
+}
+
+void fpm_lot_leave(fpm_lot *lot, fpm_turn_waiter *waiter)
+{
+    fpm_turn_leave(&lot->turn, waiter);
 }
 
 /* Keep what was read and not used. */

@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #include "fpm/connection.h"
+#include "fpm/turn.h"
 
 typedef struct fpm_lot {
     int set;                        /* the epoll set; const after init */
@@ -25,6 +26,7 @@ typedef struct fpm_lot {
     _Atomic uint32_t open_count;    /* atomic: relaxed */
     _Atomic uint32_t parked_count;  /* atomic: relaxed */
     _Atomic uint32_t waiting_count; /* atomic: relaxed; workers in fpm_lot_wait() */
+    fpm_turn turn;                  /* of workers that wait in the order in which they came */
 } fpm_lot;
 
 /* `listen_file` is listening and does not block. false: errno says why. */
@@ -42,9 +44,12 @@ typedef enum fpm_lot_event {
 
 /* Wait for the next connection to be dealt with. `mask` is the thread's signal mask meanwhile: a
  * signal that it lets through ends the wait, and so do `patience` milliseconds (-1: they do not).
- * Workers. */
-fpm_lot_event fpm_lot_wait(fpm_lot *lot, const sigset_t *mask, int patience,
-    fpm_connection **connection);
+ * With a `waiter` it waits for its turn first, which it has until a connection has come; without
+ * (NULL) the last one that came is served first. Workers. */
+fpm_lot_event fpm_lot_wait(fpm_lot *lot, fpm_turn_waiter *waiter, const sigset_t *mask,
+    int patience, fpm_connection **connection);
+/* A worker that had a `waiter` waits no more. */
+void fpm_lot_leave(fpm_lot *lot, fpm_turn_waiter *waiter);
 
 /* Park a held connection until it is readable; unused input is kept. At `deadline` (milliseconds of
  * the monotonic clock) it is closed. false: no memory, it was closed. */

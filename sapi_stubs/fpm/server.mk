@@ -21,6 +21,8 @@ libtsrmalloc_fpm_la_SOURCES += \
 	sapi_stubs/fpm/connection.c \
 	sapi_stubs/fpm/lot.h \
 	sapi_stubs/fpm/lot.c \
+	sapi_stubs/fpm/turn.h \
+	sapi_stubs/fpm/turn.c \
 	sapi_stubs/fpm/scoreboard.h \
 	sapi_stubs/fpm/scoreboard.c \
 	sapi_stubs/fpm/budget.h \

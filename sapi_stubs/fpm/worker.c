@@ -281,11 +281,14 @@ static void run(fpm_worker *worker, const sigset_t *mask TSRMLS_DC)
     int64_t timeout = worker->conf->pm_process_idle_timeout;
     int quiet = timeout < INT_MAX ? (int)timeout : INT_MAX;
     int patience = quiet;
+    fpm_lot *lot = &worker->pool->listener->lot;
+    fpm_turn_waiter waiter = { .thread = pthread_self(), .signal = fpm_worker_wake_signal() };
+    bool in_turn = worker->conf->pm_wake_order == FPM_WAKE_FIFO;
     become_idle(worker);
     while (!is_leaving(worker)) {
         fpm_connection *connection;
         (void)fpm_worker_answer_dump(worker);
-        switch (fpm_lot_wait(&worker->pool->listener->lot, mask, patience, &connection)) {
+        switch (fpm_lot_wait(lot, in_turn ? &waiter : NULL, mask, patience, &connection)) {
         case FPM_LOT_ACCEPTED:
             greet(worker, connection TSRMLS_CC);
             break;
@@ -302,6 +305,7 @@ static void run(fpm_worker *worker, const sigset_t *mask TSRMLS_DC)
         patience = quiet;
         become_idle(worker);
     }
+    fpm_lot_leave(lot, &waiter);
 }
 
 /* All signals are for the control thread, but the two that are sent to workers. */

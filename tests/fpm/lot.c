@@ -21,6 +21,12 @@ static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static atomic_bool is_over;
 static atomic_uint echoed;
 
+typedef struct server {
+    pthread_t thread;
+    uint8_t *input;
+    bool in_turn;
+} server;
+
 static void ignore(int number)
 {
     (void)number;
@@ -29,13 +35,16 @@ static void ignore(int number)
 /* A server sends each byte back, and parks the connection between two. */
 static void *serve(void *argument)
 {
-    uint8_t *input = argument;
+    const server *self = argument;
+    uint8_t *input = self->input;
+    fpm_turn_waiter waiter = { .thread = pthread_self(), .signal = SIGUSR1 };
     sigset_t mask;
     pthread_sigmask(SIG_BLOCK, NULL, &mask);
     sigdelset(&mask, SIGUSR1);
     while (!atomic_load(&is_over)) {
         fpm_connection *connection;
-        fpm_lot_event event = fpm_lot_wait(&lot, &mask, -1, &connection);
+        fpm_lot_event event = fpm_lot_wait(&lot, self->in_turn ? &waiter : NULL, &mask, -1,
+            &connection);
         if (event == FPM_LOT_NOTHING) {
             continue;
         }
@@ -51,6 +60,7 @@ static void *serve(void *argument)
         connection->input_begin = connection->input_end;
         (void)fpm_lot_park(&lot, connection, fpm_clock_ms() + FAR);
     }
+    fpm_lot_leave(&lot, &waiter);
     return NULL;
 }
 
@@ -95,14 +105,18 @@ static int listen_at(void)
     return file;
 }
 
-static void many_threads(void)
+/* `in_turn` of the servers wait in turn. */
+static void many_threads(unsigned int in_turn)
 {
-    pthread_t servers[SERVERS], clients[CLIENTS];
-    uint8_t *inputs[SERVERS];
+    server servers[SERVERS];
+    pthread_t clients[CLIENTS];
+    atomic_store(&is_over, false);
+    atomic_store(&echoed, 0);
     CHECK_CASE("every byte comes back, whichever thread has the connection");
     for (size_t index = 0; index < SERVERS; index++) {
-        inputs[index] = malloc(FPM_INPUT_SIZE);
-        CHECK(pthread_create(&servers[index], NULL, serve, inputs[index]) == 0);
+        server *self = &servers[index];
+        *self = (server){ .input = malloc(FPM_INPUT_SIZE), .in_turn = index < in_turn };
+        CHECK(pthread_create(&self->thread, NULL, serve, self) == 0);
     }
     for (size_t index = 0; index < CLIENTS; index++) {
         CHECK(pthread_create(&clients[index], NULL, ask, index % 2 == 0 ? &lot : NULL) == 0);
@@ -121,9 +135,9 @@ static void many_threads(void)
     }
     atomic_store(&is_over, true);
     for (size_t index = 0; index < SERVERS; index++) {
-        pthread_kill(servers[index], SIGUSR1);
-        pthread_join(servers[index], NULL);
-        free(inputs[index]);
+        pthread_kill(servers[index].thread, SIGUSR1);
+        pthread_join(servers[index].thread, NULL);
+        free(servers[index].input);
     }
     CHECK(atomic_load(&lot.parked_count) == 0);
 }
@@ -137,7 +151,7 @@ static void sweeps(void)
     fpm_connection *connection;
     CHECK_CASE("a parked connection is closed behind its deadline, not before");
     int file = connect_to();
-    CHECK(fpm_lot_wait(&lot, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
     connection->input = input;
     CHECK(fpm_lot_park(&lot, connection, 1000));
     CHECK(fpm_lot_sweep(&lot, 999) == 0 && atomic_load(&lot.open_count) == 1);
@@ -148,13 +162,13 @@ static void sweeps(void)
     CHECK_CASE("half a request is kept while the connection is parked");
     file = connect_to();
     CHECK(write(file, "\1\1", 2) == 2);
-    CHECK(fpm_lot_wait(&lot, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
     connection->input = input;
     CHECK(fpm_connection_read(connection, 0) == FPM_IO_DONE);
     CHECK(fpm_lot_park(&lot, connection, 1000));
     CHECK(fpm_lot_sweep_idle(&lot) == 0);
     CHECK(write(file, "c", 1) == 1);
-    CHECK(fpm_lot_wait(&lot, &mask, -1, &connection) == FPM_LOT_READABLE);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_READABLE);
     CHECK(connection->staged_size == 2 && memcmp(connection->staged, "\1\1", 2) == 0);
     fpm_lot_close(&lot, connection);
     close(file);
@@ -162,12 +176,12 @@ static void sweeps(void)
     CHECK_CASE("a whole request that was read already is an event of its own");
     file = connect_to();
     CHECK(write(file, "\1\11\0\0\0\0\0\0", 8) == 8);     /* GET_VALUES */
-    CHECK(fpm_lot_wait(&lot, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
     connection->input = input;
     CHECK(fpm_connection_read(connection, 0) == FPM_IO_DONE);
     CHECK(fpm_lot_park(&lot, connection, INT64_MAX));
     CHECK(fpm_lot_has_waiting(&lot));
-    CHECK(fpm_lot_wait(&lot, &mask, -1, &connection) == FPM_LOT_READABLE);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_READABLE);
     CHECK(connection->staged_size == 8);
     fpm_lot_close(&lot, connection);
     close(file);
@@ -214,7 +228,10 @@ int main(void)
     int file = listen_at();
     CHECK_CASE("a lot begins with its listening socket");
     if (CHECK(file >= 0) && CHECK(fpm_lot_init(&lot, file, 64))) {
-        many_threads();
+        /* As with pm.wake_order = lifo, while a reload changes it, and = fifo. */
+        many_threads(0);
+        many_threads(SERVERS / 2);
+        many_threads(SERVERS);
         sweeps();
         fpm_lot_free(&lot);
         close(file);
