@@ -23,8 +23,8 @@ typedef struct fpm_turn {
 void fpm_turn_init(fpm_turn *turn);
 void fpm_turn_free(fpm_turn *turn);
 
-/* Stand in the queue, at its end unless the caller does so already. true: it is the first. false: it
- * gets its signal when it is. */
+/* Stand in the queue, at its end unless the caller does so already. true: it is the first. false:
+ * it gets its signal when it is. */
 bool fpm_turn_take(fpm_turn *turn, fpm_turn_waiter *waiter);
 /* Leave the queue, wherever the caller stands in it. */
 void fpm_turn_leave(fpm_turn *turn, fpm_turn_waiter *waiter);

@@ -1,7 +1,7 @@
 #!/bin/sh
-# reload_load: requests that take 50 ms while the configuration is read again and again: none fails,
-# none is refused. What reloads add to the 99th percentile is printed, not asserted: machines differ.
-# RELOAD_REQUESTS (300; reload_load_long.sh: 4,000) is how many there are on either side.
+# reload_load: requests that take 50 ms while the configuration is read again and again: none
+# fails, none is refused. What reloads add to the 99th percentile is printed, not asserted: machines
+# differ. RELOAD_REQUESTS (300; reload_load_long.sh: 4,000) is how many there are on either side.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
@@ -57,7 +57,7 @@ for way in new kept; do
         is_clean "$work/with.json"
     check "there were reloads" [ $count -ge 5 ]
     echo "$(figure without p99) $(figure with p99) $(figure with max)" |
-        awk '{ printf "p99 %.1f ms, with reloads %.1f ms: %.1f ms are added; the slowest took %.1f ms\n",
+        awk '{ printf "p99 %.1f ms, with reloads %.1f ms: %.1f ms are added; slowest %.1f ms\n",
             $1 / 1000, $2 / 1000, ($2 - $1) / 1000, $3 / 1000 }'
 done
 signal www QUIT

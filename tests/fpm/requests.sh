@@ -11,8 +11,8 @@
 
 requests_listed() { find "$work/requests" -name uri | wc -l; }
 
-# request STATUS WANT METHOD URI [BYTES [HEADER...]]: WANT is `is TEXT`, `has TEXT`, `size N`, `sent`
-# (the body comes back) or `any`; BYTES is the body's size or, beginning with @, the body itself.
+# request STATUS WANT METHOD URI [BYTES [HEADER...]]: WANT is `is TEXT`, `has TEXT`, `size N`,
+# `sent` (the body comes back) or `any`, or empty: no body; BYTES is the body's size or, beginning with @, the body itself.
 request() {
     request_number=$((request_number + 1))
     request_at=$work/requests/$(printf '%03d' $request_number)

@@ -67,8 +67,8 @@ static bool is_asleep(long tid)
     return is_read && state != NULL && state[1] == ' ' && state[2] == 'S';
 }
 
-/* Nothing but the wait itself makes a thread sleep that the lot counts as waiting: the others, which
- * might hold a lock, sleep too. */
+/* Nothing but the wait itself makes a thread sleep that the lot counts as waiting: the others,
+ * which might hold a lock, sleep too. */
 static bool all_wait(unsigned int first, unsigned int count)
 {
     bool result = atomic_load(&lot.waiting_count) == count;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# upload: a body much larger than the memory limit, read piece by piece by Lua behind nginx, takes no
-# more of the heap than a small one. UPLOAD_BYTES (100,000,000; upload_long.sh: 1 GiB) is its size.
+# upload: a body much larger than the memory limit, read piece by piece by Lua behind nginx, takes
+# no more of the heap than a small one. UPLOAD_BYTES (100,000,000; upload_long.sh: 1 GiB) is its size.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"

@@ -30,8 +30,8 @@ ask_slowly() {
     done
     eventually all_idle
 }
-# A worker says that it is idle a moment before it waits; and a turn may pass without a request: with
-# a connection whose request has not come, which the next worker then serves.
+# A worker says that it is idle a moment before it waits; and a turn may pass without a request:
+# with a connection whose request has not come, which the next worker then serves.
 few_serve() { counts; [ "$(counts | sed -n 4p)" -eq 0 ]; }
 all_serve() { counts; [ "$(counts | tail -n 1)" -ge 1 ]; }
 pages() {
