@@ -242,7 +242,8 @@ static void check(void)
     char *small = keep(emalloc(77)), *huge = keep(emalloc(3000000)), *dead = keep(emalloc(77));
     efree(dead);
     bool is_right = mem_block_check(small, 1) && mem_block_check(huge, 3)
-        && !mem_block_check(dead, 1) && zend_mm_check_heap(zend_mm_get_heap(), 1) == 0;
+        && !mem_block_check(dead, 1) && zend_mm_check_heap(zend_mm_get_heap(), 1
+            ZEND_FILE_LINE_CC ZEND_FILE_LINE_EMPTY_CC) == 0;
     fprintf(stderr, "the heap's checks are %s\n", is_right ? "right" : "wrong");
     efree(small);
     efree(huge);
