@@ -13,6 +13,9 @@ fuzzer=${3:-libfuzzer}
 source=$(cd "$(dirname "$0")/../.." && pwd)
 work=fuzz-$fuzzer/$harness
 mkdir -p "$work/corpus"
+# The model is of the heap as programs without a tool run it; AFL++'s runtime looks like AddressSanitizer.
+: "${ZEND_MM_REDZONES:=0}"
+export ZEND_MM_REDZONES
 case $fuzzer in
     libfuzzer) compiler=clang flags=-fsanitize=fuzzer,address,undefined ;;
     minimise) compiler=clang flags=-fsanitize=fuzzer ;;
