@@ -48,22 +48,31 @@ static void read_snapshot(zend_mm_snapshot *snapshot, uint64_t *values)
     } while (ck_sequence_read_retry(&snapshot->sequence, version));
 }
 
-/* What the heap with this index has published; false: there is none that is listed. */
+static uint64_t thread_of(const zend_mm_snapshot *snapshot)
+{
+    bool is_listed = atomic_load_explicit(&snapshot->is_listed, memory_order_relaxed) != 0;
+    return is_listed ? atomic_load_explicit(&snapshot->thread, memory_order_relaxed) : 0;
+}
+
+/* What the heap with this index has published; false: there is none that is listed. A struct that a new
+ * heap takes has no thread until that is ready: what was read across such a moment is nobody's. */
 static bool read_heap(uint16_t index, zend_mm_process_heap *out)
 {
     if (!zend_mm_registry_is_taken(index)) {
         return false;
     }
     zend_mm_heap *heap = zend_mm_registry_heap(index);
-    if (heap == NULL
-            || atomic_load_explicit(&heap->snapshot.is_listed, memory_order_relaxed) == 0) {
-        return false;
-    }
-    uint64_t values[ZEND_MM_PUBLISHED_COUNT];
-    read_snapshot(&heap->snapshot, values);
+    uint64_t thread, values[ZEND_MM_PUBLISHED_COUNT];
+    do {
+        thread = heap != NULL ? thread_of(&heap->snapshot) : 0;
+        if (thread == 0) {
+            return false;
+        }
+        read_snapshot(&heap->snapshot, values);
+    } while (thread_of(&heap->snapshot) != thread);
     *out = (zend_mm_process_heap){
         .heap_index = index,
-        .thread = atomic_load_explicit(&heap->snapshot.thread, memory_order_relaxed),
+        .thread = thread,
         .state = (zend_mm_heap_state)values[ZEND_MM_PUBLISHED_STATE],
         .size = (size_t)values[ZEND_MM_PUBLISHED_SIZE],
         .peak = (size_t)values[ZEND_MM_PUBLISHED_PEAK],
