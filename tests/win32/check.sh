@@ -93,17 +93,23 @@ export WINEPREFIX WINEARCH WINEDEBUG WINEDLLOVERRIDES WINEPATH
 unset DISPLAY
 
 work=$(mktemp -d)
-end_wine() {
-    # The server of our own prefix; it would stay for some seconds.
+# The server of our own prefix.
+wineserver() {
     for server in "$(dirname "$wine")"/wineserver*; do
-        "$server" -k >/dev/null 2>&1 && break
+        "$server" "$1" >/dev/null 2>&1 && break
     done
+}
+end_wine() {
+    wineserver -k
     rm -rf "$work"
 }
 trap end_wine EXIT
 trap 'exit 1' HUP INT TERM
 
 say "starting wine"
+# It stays until the end: else Wine's own processes would start again within some of our programs' runs,
+# and what they say (that one of them has crashed, now and then) would be among what ours say.
+wineserver -p
 "$wine" wineboot -i >"$work/wineboot.log" 2>&1 </dev/null || true
 
 # run OUTPUT "VARIABLE=VALUE..." PROGRAM ARGUMENT...: stdout, stderr and status in one file, without
