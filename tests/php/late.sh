@@ -19,7 +19,7 @@ link_late() {
     ${CC:-cc} -g -O2 -Wall -Werror -fPIC $php_includes -c "$abs_top_srcdir/php/late.c" \
         -o "$work/late.o" &&
         ld -r "$abs_top_builddir/php/tsrmalloc-php.o" "$work/late.o" -o "$work/both.o" &&
-        ${CC:-cc} -shared -o "$late" "$work/both.o" -pthread -ldl
+        ${CC:-cc} ${CFLAGS-} -shared -o "$late" "$work/both.o" -pthread -ldl
 }
 check "late.c compiles with PHP's headers, and links with the archive" link_late
 drop_in=$late
