@@ -1,5 +1,5 @@
 /* A free slot that something wrote to: found when the slot is popped, if the write hit bits that no
- * address has. A link is stored byte-swapped, so those are its first 17 bits and its last three.
+ * address has. A link is stored rotated, so those are its lowest 20 bits.
  * tests/death/hardened_misuse.sh runs this in the hardened mode, too, where a freed slot rests first. */
 #include "config.h"
 
