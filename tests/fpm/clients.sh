@@ -44,7 +44,7 @@ fastcgi.server = ( ".lua" => (( "socket" => "$work/www.sock" )),
     "/status" => (( "socket" => "$work/www.sock", "check-local" => "disable" )) )
 CONF
     start light lighttpd -D -f "$work/lighttpd.conf"
-    eventually test -S "$work/light.http" || { cat "$work/light.out" "$work/light.log"; return 1; }
+    eventually listens "$work/light.http" || { cat "$work/light.out" "$work/light.log"; return 1; }
 }
 sentence="lighttpd: $list"
 if needs lighttpd "$sentence" && needs curl "$sentence"; then

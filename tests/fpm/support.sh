@@ -54,6 +54,10 @@ eventually() {
     return 1
 }
 
+# listens SOCKET: between bind() and listen() the file is there and connections are refused. The
+# fourth column is __SO_ACCEPTCON.
+listens() { grep -q " 00010000 .* $1\$" /proc/net/unix; }
+
 # start NAME COMMAND...: in the background. Its end is noted in a file, since `check` runs commands
 # in a subshell, which cannot wait for it; nor are programs started inside `check`.
 start() {
@@ -132,7 +136,7 @@ http {
 }
 CONF
     start "$1" nginx -p "$work" -e "$work/$1.nginx.log" -c "$work/$1.nginx.conf"
-    eventually test -S "$work/$1.http" || { cat "$work/$1.out" "$work/$1.nginx.log"; return 1; }
+    eventually listens "$work/$1.http" || { cat "$work/$1.out" "$work/$1.nginx.log"; return 1; }
 }
 
 signal() { kill -"$2" "$(pid_of "$1")"; }

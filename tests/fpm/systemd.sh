@@ -10,7 +10,7 @@ root=
 if needs systemd-socket-activate "a socket of the service manager is served"; then
     pool main
     start main systemd-socket-activate -l "$work/main.sock" "$fpm" -F $root -y "$work/main.conf"
-    check "the service manager's socket is there first" eventually test -S "$work/main.sock"
+    check "the service manager's socket is there first" eventually listens "$work/main.sock"
     check "a connection starts the server, which answers it" \
         "$load" -n 10 --expect pong "$work/main.sock" /ping
     signal main QUIT
@@ -21,6 +21,7 @@ fi
 if needs spawn-fcgi "a socket as standard input is served"; then
     pool spawned
     start spawned spawn-fcgi -n -s "$work/spawned.sock" -- "$fpm" -F $root -y "$work/spawned.conf"
+    check "the server starts" eventually is_ready spawned
     check "a socket as standard input is served" \
         "$load" -n 10 --expect pong "$work/spawned.sock" /ping
     signal spawned QUIT
