@@ -109,7 +109,8 @@ trap 'exit 1' HUP INT TERM
 say "starting wine"
 # It stays until the end: else Wine's own processes would start again within some of our programs' runs,
 # and what they say (that one of them has crashed, now and then) would be among what ours say.
-wineserver -p
+mkdir -p "$WINEPREFIX"
+wineserver -p || fail "wineserver does not start"
 "$wine" wineboot -i >"$work/wineboot.log" 2>&1 </dev/null || true
 
 # run OUTPUT "VARIABLE=VALUE..." PROGRAM ARGUMENT...: stdout, stderr and status in one file, without
