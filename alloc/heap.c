@@ -128,6 +128,7 @@ void zend_mm_init(zend_mm_heap *heap)
     heap->huge = (zend_mm_huge_table){ 0 };
     memset(heap->held_runs, 0, sizeof heap->held_runs);
     heap->large_size = 0;
+    memset(heap->run_counts, 0, sizeof heap->run_counts);
     heap->runs_size = 0;
     heap->peak_note_at = 0;
     heap->reserve = NULL;       /* taken with the first unit */

@@ -75,6 +75,7 @@ struct zend_mm_heap {
 
     void *held_runs[ZEND_MM_HELD_LENGTH_MAX + 1];   /* by length in pages: see heap_held.c */
     size_t large_size;                  /* bytes of live large runs */
+    uint32_t run_counts[ZEND_MM_BIN_COUNT];     /* small runs of each bin */
     size_t runs_size;                   /* bytes of all small runs, an upper bound of their slots */
     size_t moving_size;                 /* bytes of a block that realloc is moving: not counted twice */
     size_t peak;

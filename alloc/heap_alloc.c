@@ -81,6 +81,7 @@ static void *alloc_from_new_run(zend_mm_heap *heap, uint32_t bin)
     char *run = zend_mm_heap_alloc_pages(heap, info->page_count);
     if (run != NULL) {
         zend_mm_run_mark_small(&heap->free_runs, run, bin, info->page_count);
+        heap->run_counts[bin]++;
         heap->runs_size += (size_t)info->page_count * ZEND_MM_PAGE_SIZE;
         heap->carve[bin].next = run;
         heap->carve[bin].end = run + (size_t)info->slot_count * info->slot_size;

@@ -219,6 +219,9 @@ static bool check_segments(const zend_mm_heap *heap, totals *sum, const char **w
 static bool check_bin(const zend_mm_heap *heap, uint32_t bin, size_t run_slots, const char **what)
 {
     size_t free_slots = 0;
+    if (run_slots != (size_t)heap->run_counts[bin] * zend_mm_bin_infos[bin].slot_count) {
+        return fail(what, "bin: run_counts is not what the segments hold");
+    }
     const zend_mm_slot *slot = heap->free_buckets[bin].first;
     while (slot != NULL) {
         if (zend_mm_owner_of(slot) != heap->index) {

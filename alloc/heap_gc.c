@@ -112,6 +112,7 @@ static size_t free_runs_of(zend_mm_heap *heap, zend_mm_segment *segment)
                 && is_whole_run_free(run, bin)) {
             const zend_mm_bin_info *info = &zend_mm_bin_infos[bin];
             (void)zend_mm_run_free(&heap->free_runs, run, info->page_count);
+            heap->run_counts[bin]--;
             heap->runs_size -= (size_t)info->page_count * ZEND_MM_PAGE_SIZE;
             freed += info->page_count;
         }

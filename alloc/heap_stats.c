@@ -97,17 +97,6 @@ void zend_memory_reset_peak_usage(void)
     }
 }
 
-static void count_runs(zend_mm_segment *segment, zend_mm_heap_statistics *statistics)
-{
-    for (uint32_t page = ZEND_MM_FIRST_PAGE; page < ZEND_MM_PAGE_COUNT; page++) {
-        uint32_t mark = *zend_mm_mark_of(zend_mm_page_address(segment, page));
-        uint32_t bin = zend_mm_mark_bin(mark);
-        if (bin < ZEND_MM_BIN_COUNT && zend_mm_mark_is_first(mark)) {
-            statistics->bins[bin].run_count++;
-        }
-    }
-}
-
 static void fill(zend_mm_heap *heap, zend_mm_heap_statistics *statistics)
 {
     zend_mm_heap_note_peak(heap);
@@ -133,12 +122,12 @@ static void fill(zend_mm_heap *heap, zend_mm_heap_statistics *statistics)
     for (uint32_t bin = 0; bin < ZEND_MM_BIN_COUNT; bin++) {
         statistics->bins[bin].slot_size = zend_mm_bin_infos[bin].slot_size;
         statistics->bins[bin].used_count = heap->free_buckets[bin].used_count;
+        statistics->bins[bin].run_count = heap->run_counts[bin];
     }
     for (uint32_t number = 0; number < heap->free_runs.table.end; number++) {
         const zend_mm_segment_info *info = &heap->free_runs.table.infos[number];
         if (info->segment != NULL) {
             statistics->free_page_count += info->free_page_count;
-            count_runs(info->segment, statistics);
         }
     }
 }

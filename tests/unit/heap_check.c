@@ -222,6 +222,12 @@ Test(heap_check, a_wrong_count_of_live_slots_is_found)
     check_broken("bin: live and free slots are not all slots");
 }
 
+Test(heap_check, a_wrong_count_of_runs_is_found)
+{
+    heap->run_counts[zend_mm_bin_of(1000)]++;
+    check_broken("bin: run_counts is not what the segments hold");
+}
+
 Test(heap_check, a_huge_block_that_its_address_does_not_find_is_found)
 {
     zend_mm_set_owner(huge, ZEND_MM_OWNER_NONE);
