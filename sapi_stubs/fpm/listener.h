@@ -11,6 +11,7 @@ typedef struct fpm_listener {
     int file;
     bool is_inherited;          /* the service manager made it: its path is not ours to remove */
     bool is_in_use;             /* control thread: the current configuration has it */
+    bool is_watched;            /* control thread: its set wakes the control thread */
     unsigned int pool_count;    /* control thread: pools that still use it, leaving ones included */
     fpm_lot lot;
 } fpm_listener;

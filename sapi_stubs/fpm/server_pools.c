@@ -64,22 +64,10 @@ static void drop_listener(fpm_server *server, fpm_listener *listener)
     fpm_listener_close(listener);
 }
 
-/* The set of connections as a whole is readable when a worker is needed. */
-static bool watch_listener(const fpm_server *server, fpm_listener *listener)
-{
-    struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = listener };
-    return epoll_ctl(server->set, EPOLL_CTL_ADD, listener->lot.set, &event) == 0;
-}
-
 static fpm_listener *add_listener(fpm_server *server, const fpm_conf_pool *conf)
 {
     fpm_listener *listener = fpm_listener_open(conf);
     if (listener == NULL) {
-        return NULL;
-    }
-    if (!watch_listener(server, listener)) {
-        fpm_log_errno(FPM_LOG_ERROR, conf->name, "its socket cannot be watched");
-        fpm_listener_close(listener);
         return NULL;
     }
     listener->next = server->listeners;
@@ -151,6 +139,30 @@ static void retire_listeners(fpm_server *server)
     }
 }
 
+/* An ondemand pool gets a worker when its set of connections, as a whole, is readable. Of another
+ * pool's set the control thread would only be woken by every request. */
+static void watch_listeners(const fpm_server *server)
+{
+    for (fpm_listener *at = server->listeners; at != NULL; at = at->next) {
+        struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = at };
+        bool is_wanted = false;
+        for (const fpm_pool *pool = server->pools; pool != NULL; pool = pool->next) {
+            is_wanted |= pool->listener == at && !pool->is_leaving
+                && pool->conf->pm == FPM_PM_ONDEMAND;
+        }
+        if (is_wanted == at->is_watched) {
+            continue;
+        }
+        if (epoll_ctl(server->set, is_wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, at->lot.set, &event)
+            != 0) {
+            fpm_log_errno(FPM_LOG_ERROR, NULL, "%s cannot be watched: its workers start at the "
+                "next full second", at->address);
+            continue;
+        }
+        at->is_watched = is_wanted;
+    }
+}
+
 /* Workers of a pool whose socket goes on elsewhere leave at once; those of one whose socket is
  * given up answer what it has first. */
 static void retire_pools(fpm_server *server)
@@ -212,6 +224,7 @@ bool fpm_server_commit(fpm_server *server, fpm_conf *conf, fpm_pool *pools)
     *end = server->pools;
     server->pools = pools;
     retire_listeners(server);
+    watch_listeners(server);
     retire_pools(server);
     return true;
 }
