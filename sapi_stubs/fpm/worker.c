@@ -304,6 +304,9 @@ static void run(fpm_worker *worker, const sigset_t *mask TSRMLS_DC)
         }
         patience = quiet;
         become_idle(worker);
+        /* A worker that goes on from request to request until its time slice is over is stopped in
+         * the middle of one, for as long as the slices of the others take. */
+        sched_yield();
     }
     fpm_lot_leave(lot, &waiter);
 }
