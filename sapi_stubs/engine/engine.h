@@ -57,6 +57,9 @@ typedef struct engine_request_functions {
         engine_header_mode mode);
     /* Send bytes of the answer's body. false: the client is gone. */
     bool (*write)(void *context, const char *data, size_t size);
+    /* write() holds back what it gets, so the engine may do so, too: to a few KiB, flush() or the
+     * end of the run. Else each piece is on its way when the script goes on. */
+    bool holds_output;
     /* Push out what is buffered. false: the client is gone. */
     bool (*flush)(void *context);
     /* A line for the log; `priority` as in sapi.h. */

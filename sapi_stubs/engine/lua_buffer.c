@@ -41,15 +41,6 @@ char *lua_bytes_reserve(lua_bytes *bytes, size_t size)
     return bytes->data + bytes->size;
 }
 
-void lua_bytes_add(lua_bytes *bytes, const char *data, size_t size)
-{
-    char *room = lua_bytes_reserve(bytes, size);
-    if (size > 0) {
-        memcpy(room, data, size);
-    }
-    bytes->size += size;
-}
-
 void lua_bytes_push_string(lua_bytes *bytes)
 {
     lua_pushlstring(bytes->state, bytes->data, bytes->size);

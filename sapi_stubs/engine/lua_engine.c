@@ -5,7 +5,7 @@
  * Invariants  I1  whatever a script does, lua_pcall in run_protected() is where it ends
  *             I2  behind end_request() run->state is NULL, or the heap is kept
  * Failure     an engine_result; run->error has the text, a traceback behind its first line.
- * Tests       tests/unit/lua_engine.c, tests/unit/lua_malloc.c, tests/cli/lua.sh */
+ * Tests       tests/unit/lua_library.c, tests/unit/lua_malloc.c, tests/cli/lua.sh */
 #include "config.h"
 
 #include <errno.h>
@@ -247,6 +247,12 @@ static engine_result fail_without_memory(lua_runner *run)
     return ENGINE_NO_MEMORY;
 }
 
+static engine_result stopped(lua_runner *run)
+{
+    snprintf(run->error, sizeof(run->error), "%s: stopped", run->script.path);
+    return ENGINE_STOPPED;
+}
+
 static engine_result run_protected(lua_runner *run, lua_CFunction function)
 {
     lua_State *state = run->state;
@@ -257,8 +263,7 @@ static engine_result run_protected(lua_runner *run, lua_CFunction function)
         return ENGINE_DONE;
     }
     if (engine_request_stop(run->request) != ENGINE_GO_ON) {
-        snprintf(run->error, sizeof(run->error), "%s: stopped", run->script.path);
-        return ENGINE_STOPPED;
+        return stopped(run);
     }
     if (status == LUA_OK) {
         return ENGINE_DONE;
@@ -282,6 +287,16 @@ static engine_result run_script(lua_runner *run, bool is_prepared)
     }
     lua_image_save(run);
     return run_protected(run, run_once);
+}
+
+static engine_result end_output(lua_runner *run, engine_result result)
+{
+    engine_stop none = ENGINE_GO_ON;
+    if (lua_engine_write_output(run)) {
+        return result;
+    }
+    (void)atomic_compare_exchange_strong(&run->request->stop, &none, ENGINE_STOP_CLIENT_GONE);
+    return result == ENGINE_DONE ? stopped(run) : result;
 }
 
 /* The request's script, or the program's, whose file is opened for this run alone. */
@@ -347,6 +362,7 @@ static engine_result run_request(void *runner, size_t request_index, engine_requ
     run->is_exiting = false;
     run->exit_status = 0;
     run->error[0] = '\0';
+    run->output_size = 0;
     run->result = ENGINE_DONE;
     if (!open_script(run)) {
         return run->result = ENGINE_NO_FILE;
@@ -358,6 +374,7 @@ static engine_result run_request(void *runner, size_t request_index, engine_requ
         lua_engine_watch(run);
         run->result = run->keeps_heap ? run_protected(run, run_handler)
                                       : run_script(run, is_prepared);
+        run->result = end_output(run, run->result);
         lua_engine_unwatch(run);
         lua_settop(run->state, 0);
     }

@@ -3,7 +3,7 @@
  * Thread      the state's.
  * Invariants  none.
  * Failure     Lua errors. Text that is not well formed is taken as it stands: a lone '%' is a '%'.
- * Tests       tests/unit/lua_request.c */
+ * Tests       tests/unit/lua_library.c */
 #include "config.h"
 
 #include <string.h>

@@ -14,13 +14,14 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <string.h>
 #include <sys/types.h>
 #include <time.h>
 
 #include "engine.h"
 #include "zend_alloc.h"
 
-enum { LUA_IMAGE_SIZE_MAX = 64 * 1024 };
+enum { LUA_IMAGE_SIZE_MAX = 64 * 1024, LUA_OUTPUT_SIZE = 4096 };
 
 /* Compared as bytes: made of zeros first. */
 typedef struct lua_image_key {
@@ -65,6 +66,8 @@ typedef struct lua_runner {
     volatile bool is_exiting;   /* os.exit() was called */
     int exit_status;
     engine_result result;
+    size_t output_size;
+    char output[LUA_OUTPUT_SIZE];   /* of the answer's body, not yet handed to the SAPI */
     char error[2048];
 } lua_runner;
 
@@ -118,6 +121,8 @@ void lua_engine_open_coroutine(lua_State *state);
 /* ---- libraries ---- */
 
 void lua_engine_open_request(lua_State *state);
+/* Hand the SAPI what was gathered for it. false: the client is gone. */
+bool lua_engine_write_output(lua_runner *run);
 /* The same state serves another request: forget what `request` remembers of the one before. */
 void lua_engine_renew_request(lua_State *state);
 void lua_engine_open_json(lua_State *state);
@@ -131,6 +136,31 @@ int lua_engine_print(lua_State *state);
 void lua_engine_push_form(lua_State *state, const char *text, size_t size);
 /* 0 to 15; -1: not a hexadecimal digit. */
 int lua_engine_hex_digit(char digit);
+
+/* As memcpy(), without its call where the bytes are few: pieces of a page mostly are. */
+static inline void lua_engine_copy(char *to, const char *from, size_t size)
+{
+    if (size > 16) {
+        memcpy(to, from, size);
+    } else if (size >= 8) {
+        uint64_t first, last;
+        memcpy(&first, from, 8);
+        memcpy(&last, from + size - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy(to + size - 8, &last, 8);
+    } else if (size >= 4) {
+        uint32_t first, last;
+        memcpy(&first, from, 4);
+        memcpy(&last, from + size - 4, 4);
+        memcpy(to, &first, 4);
+        memcpy(to + size - 4, &last, 4);
+    } else if (size > 0) {
+        char middle = from[size / 2], last = from[size - 1];
+        to[0] = from[0];
+        to[size / 2] = middle;
+        to[size - 1] = last;
+    }
+}
 
 /* ---- lua_buffer.c ---- */
 
@@ -146,7 +176,13 @@ typedef struct lua_bytes {
 void lua_bytes_push(lua_bytes *bytes, lua_State *state, size_t capacity);
 /* Room for `size` more bytes; returns where they go. Add to bytes->size when they are there. */
 char *lua_bytes_reserve(lua_bytes *bytes, size_t size);
-void lua_bytes_add(lua_bytes *bytes, const char *data, size_t size);
+static inline void lua_bytes_add(lua_bytes *bytes, const char *data, size_t size)
+{
+    char *room = size <= bytes->capacity - bytes->size ? bytes->data + bytes->size
+        : lua_bytes_reserve(bytes, size);
+    lua_engine_copy(room, data, size);
+    bytes->size += size;
+}
 static inline void lua_bytes_add_byte(lua_bytes *bytes, char byte)
 {
     if (bytes->size == bytes->capacity) {

@@ -160,13 +160,14 @@ static lua_Integer list_size(lua_State *state, int index)
 
 static void encode_list(lua_bytes *out, int index, lua_Integer size, int depth)
 {
+    int value = lua_gettop(out->state) + 1;
     lua_bytes_add_byte(out, '[');
     for (lua_Integer item = 1; item <= size; item++) {
         if (item > 1) {
             lua_bytes_add_byte(out, ',');
         }
         (void)lua_rawgeti(out->state, index, item);
-        encode_value(out, lua_gettop(out->state), depth);
+        encode_value(out, value, depth);
         lua_pop(out->state, 1);
     }
     lua_bytes_add_byte(out, ']');
@@ -177,7 +178,12 @@ static void encode_key(lua_bytes *out, int key)
     lua_State *state = out->state;
     int type = lua_type(state, key);
     size_t size = 0;
-    if (type != LUA_TSTRING && type != LUA_TNUMBER) {
+    if (type == LUA_TSTRING) {
+        const char *text = lua_tolstring(state, key, &size);
+        encode_text(out, text, size);
+        return;
+    }
+    if (type != LUA_TNUMBER) {
         luaL_error(state, "json: a key is a %s value, expected a text or a number",
             lua_typename(state, type));
     }
@@ -191,6 +197,7 @@ static void encode_key(lua_bytes *out, int key)
 static void encode_object(lua_bytes *out, int index, int depth)
 {
     lua_State *state = out->state;
+    int key = lua_gettop(state) + 1;
     bool any = false;
     lua_bytes_add_byte(out, '{');
     lua_pushnil(state);
@@ -199,9 +206,9 @@ static void encode_object(lua_bytes *out, int index, int depth)
             lua_bytes_add_byte(out, ',');
         }
         any = true;
-        encode_key(out, lua_gettop(state) - 1);
+        encode_key(out, key);
         lua_bytes_add_byte(out, ':');
-        encode_value(out, lua_gettop(state), depth);
+        encode_value(out, key + 1, depth);
         lua_pop(state, 1);
     }
     lua_bytes_add_byte(out, '}');

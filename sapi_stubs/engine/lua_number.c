@@ -23,18 +23,25 @@ static const double powers[PRECISION_MAX + 1] = { 1, 10, 100, 1000, 10000 };
 /* Write the digits of `number`, at least `digit_count`. Returns how many there are. */
 static size_t print_digits(char *text, uint64_t number, size_t digit_count)
 {
-    char digits[20];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    while (count < digit_count) {
-        digits[count++] = '0';
+    static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031"
+        "32333435363738394041424344454647484950515253545556575859606162636465666768697071727374"
+        "75767778798081828384858687888990919293949596979899";
+    enum { DIGITS_MAX = 20 };
+    char digits[DIGITS_MAX];
+    char *at = digits + DIGITS_MAX;
+    for (; number >= 10; number /= 100) {
+        at -= 2;
+        memcpy(at, pairs + number % 100 * 2, 2);
     }
-    for (size_t index = 0; index < count; index++) {
-        text[index] = digits[count - 1 - index];
+    /* What is left is a digit, or nothing behind a pair. */
+    if (number > 0 || at == digits + DIGITS_MAX) {
+        *--at = (char)('0' + number);
     }
+    while ((size_t)(digits + DIGITS_MAX - at) < digit_count) {
+        *--at = '0';
+    }
+    size_t count = (size_t)(digits + DIGITS_MAX - at);
+    lua_engine_copy(text, at, count);
     return count;
 }
 
@@ -112,7 +119,7 @@ static bool add(line *out, const char *data, size_t size)
     if (size > sizeof(out->text) - out->size) {
         return false;
     }
-    memcpy(out->text + out->size, data, size);
+    lua_engine_copy(out->text + out->size, data, size);
     out->size += size;
     return true;
 }

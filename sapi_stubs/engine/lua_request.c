@@ -13,7 +13,7 @@
  * Thread      the runner's.
  * Invariants  I1  the SAPI is called through engine_request_functions only
  * Failure     Lua errors; a client that is gone ends the run.
- * Tests       tests/unit/lua_request.c */
+ * Tests       tests/unit/lua_library.c, tests/unit/lua_interrupt.c */
 #include "config.h"
 
 #include <stdlib.h>
@@ -333,90 +333,102 @@ static int response_header(lua_State *state)
             request->functions->set_header(request->context, name, value, mode));
 }
 
-static void write_bytes(lua_State *state, const char *data, size_t size)
+bool lua_engine_write_output(lua_runner *run)
 {
-    engine_request *request = request_of(state);
-    if (size > 0 && !request->functions->write(request->context, data, size)) {
+    const engine_request *request = run->request;
+    size_t size = run->output_size;
+    run->output_size = 0;
+    return size == 0 || request->functions->write(request->context, run->output, size);
+}
+
+static void write_output(lua_State *state, lua_runner *run)
+{
+    if (!lua_engine_write_output(run)) {
         (void)stop_for_lost_client(state);
     }
 }
 
-/* Pieces of one call, which go to the SAPI together. */
-typedef struct gathered {
-    lua_State *state;
-    size_t size;
-    char bytes[1024];
-} gathered;
-
-static void write_gathered(gathered *out)
+static void gather_long(lua_State *state, lua_runner *run, const char *data, size_t size)
 {
-    size_t size = out->size;
-    out->size = 0;
-    write_bytes(out->state, out->bytes, size);
+    write_output(state, run);
+    if (size <= sizeof(run->output)) {
+        memcpy(run->output, data, size);
+        run->output_size = size;
+    } else if (!run->request->functions->write(run->request->context, data, size)) {
+        (void)stop_for_lost_client(state);
+    }
 }
 
-static void gather(gathered *out, const char *data, size_t size)
+static inline void gather(lua_State *state, lua_runner *run, const char *data, size_t size)
 {
-    if (size > sizeof(out->bytes) - out->size) {
-        write_gathered(out);
-    }
-    if (size > sizeof(out->bytes)) {
-        write_bytes(out->state, data, size);
+    if (size > sizeof(run->output) - run->output_size) {
+        gather_long(state, run, data, size);
         return;
     }
-    memcpy(out->bytes + out->size, data, size);
-    out->size += size;
+    lua_engine_copy(run->output + run->output_size, data, size);
+    run->output_size += size;
 }
 
 /* With what means something in HTML as entities. */
-static void gather_escaped(gathered *out, const char *text, size_t size)
+static void gather_escaped(lua_State *state, lua_runner *run, const char *text, size_t size)
 {
-    enum { PIECE = sizeof(out->bytes) / LUA_ENGINE_ENTITY_SIZE_MAX };
+    enum { PIECE = sizeof(run->output) / LUA_ENGINE_ENTITY_SIZE_MAX };
     while (size > 0) {
         size_t piece = size < PIECE ? size : PIECE;
-        if (piece * LUA_ENGINE_ENTITY_SIZE_MAX > sizeof(out->bytes) - out->size) {
-            write_gathered(out);
+        if (piece * LUA_ENGINE_ENTITY_SIZE_MAX > sizeof(run->output) - run->output_size) {
+            write_output(state, run);
         }
-        char *at = out->bytes + out->size;
-        out->size += (size_t)(lua_engine_copy_escaped(at, text, piece) - at);
+        char *at = run->output + run->output_size;
+        run->output_size += (size_t)(lua_engine_copy_escaped(at, text, piece) - at);
         text += piece;
         size -= piece;
     }
 }
 
-static void gather_value(gathered *out, int index, bool is_escaped)
+static inline void gather_text(lua_State *state, lua_runner *run, int index, bool is_escaped)
 {
-    void (*add)(gathered *, const char *, size_t) = is_escaped ? gather_escaped : gather;
-    lua_State *state = out->state;
     size_t size = 0;
-    if (lua_type(state, index) == LUA_TSTRING) {
-        const char *text = lua_tolstring(state, index, &size);
-        add(out, text, size);
-        return;
+    const char *text = lua_tolstring(state, index, &size);
+    if (is_escaped) {
+        gather_escaped(state, run, text, size);
+    } else {
+        gather(state, run, text, size);
     }
-    if (lua_isinteger(state, index)) {
-        char number[LUA_NUMBER_TEXT_SIZE];
-        gather(out, number, lua_number_print_integer(number, lua_tointeger(state, index)));
-        return;
-    }
-    /* A metamethod may write, too: what stands before it goes first. */
-    write_gathered(out);
-    const char *text = luaL_tolstring(state, index, &size);
-    add(out, text, size);
-    lua_pop(state, 1);
 }
 
-static int write_all(lua_State *state, bool is_escaped)
+static inline void gather_value(lua_State *state, lua_runner *run, int index, bool is_escaped)
 {
-    gathered out;
-    out.state = state;
-    out.size = 0;
+    if (lua_type(state, index) == LUA_TSTRING) {
+        gather_text(state, run, index, is_escaped);
+    } else if (lua_isinteger(state, index)) {
+        char number[LUA_NUMBER_TEXT_SIZE];
+        gather(state, run, number,
+            lua_number_print_integer(number, lua_tointeger(state, index)));
+    } else {
+        /* By a metamethod, perhaps, which may write, too. */
+        (void)luaL_tolstring(state, index, NULL);
+        gather_text(state, run, -1, is_escaped);
+        lua_pop(state, 1);
+    }
+}
+
+/* Behind a call that has gathered. */
+static int end_write(lua_State *state, lua_runner *run)
+{
+    if (!run->request->functions->holds_output) {
+        write_output(state, run);
+    }
+    return 0;
+}
+
+static inline int write_all(lua_State *state, bool is_escaped)
+{
+    lua_runner *run = lua_runner_of(state);
     int count = lua_gettop(state);
     for (int index = 1; index <= count; index++) {
-        gather_value(&out, index, is_escaped);
+        gather_value(state, run, index, is_escaped);
     }
-    write_gathered(&out);
-    return 0;
+    return end_write(state, run);
 }
 
 static int response_write(lua_State *state)
@@ -431,24 +443,22 @@ static int response_text(lua_State *state)
 
 int lua_engine_print(lua_State *state)
 {
-    gathered out;
-    out.state = state;
-    out.size = 0;
+    lua_runner *run = lua_runner_of(state);
     int count = lua_gettop(state);
     for (int index = 1; index <= count; index++) {
         if (index > 1) {
-            gather(&out, "\t", 1);
+            gather(state, run, "\t", 1);
         }
-        gather_value(&out, index, false);
+        gather_value(state, run, index, false);
     }
-    gather(&out, "\n", 1);
-    write_gathered(&out);
-    return 0;
+    gather(state, run, "\n", 1);
+    return end_write(state, run);
 }
 
 static int response_flush(lua_State *state)
 {
     engine_request *request = request_of(state);
+    write_output(state, lua_runner_of(state));
     if (request->functions->flush != NULL && !request->functions->flush(request->context)) {
         return stop_for_lost_client(state);
     }

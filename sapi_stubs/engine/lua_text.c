@@ -10,22 +10,13 @@
 
 #include "lua_internal.h"
 
+/* NULL: the byte means nothing in HTML. */
 static const char *html_entity(char byte)
 {
-    switch (byte) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return NULL;
-    }
+    static const char *const entities[256] = {
+        ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\''] = "&#39;",
+    };
+    return entities[(unsigned char)byte];
 }
 
 char *lua_engine_copy_escaped(char *to, const char *text, size_t size)

@@ -100,6 +100,7 @@ static const engine_request_functions functions = {
     .set_status = set_status,
     .set_header = set_header,
     .write = write_answer,
+    .holds_output = true,
     .flush = flush,
     .log = log_line,
 };

@@ -208,6 +208,66 @@ Test(lua_library, the_response_has_status_headers_and_bytes)
     fails("response.header('A', 'b', 'c')", "invalid option 'c'");
 }
 
+static unsigned int count_at_flush;
+
+static bool note_flush(void *context)
+{
+    (void)context;
+    count_at_flush = page.write_count;
+    return true;
+}
+
+static void hold_output(void)
+{
+    static engine_request_functions functions;
+    functions = page_functions;
+    functions.holds_output = true;
+    functions.flush = note_flush;
+    lua_request.functions = &functions;
+}
+
+Test(lua_library, each_call_that_writes_is_one_write)
+{
+    prints("response.write('a', 1, 2.5) print('b', {1} == 1) response.text('<')",
+        "a12.5b\tfalse\n&lt;");
+    cr_expect_eq(page.write_count, 3);
+}
+
+Test(lua_library, a_sapi_that_holds_back_gets_all_at_the_end)
+{
+    hold_output();
+    prints("local o = setmetatable({}, "
+        "{ __tostring = function() response.write('in ') return 'o' end })"
+        "for i = 1, 9 do response.write(i) end print(o) response.text('<', o) response.write('')",
+        "123456789in o\n&lt;in o");
+    cr_expect_eq(page.write_count, 1);
+    prints("response.write('a') response.flush() response.write('b')", "ab");
+    cr_expect(count_at_flush == 1 && page.write_count == 2);
+    prints("for i = 1, 500 do response.write('0123456789') end", NULL);
+    cr_expect(page.write_count == 2 && page.out_size == 5000);
+    prints("response.write('a') response.write(('x'):rep(5000)) response.write('b')", NULL);
+    cr_expect(page.write_count == 3 && page.out_size == 5002 && page.out[5001] == 'b');
+    prints("for i = 1, 200 do response.text('<<<<<<<<<<') end", NULL);
+    cr_expect(page.out_size == 8000 && strncmp(page.out + 7992, "&lt;&lt;", 8) == 0);
+}
+
+Test(lua_library, what_was_held_back_comes_before_an_error_or_an_exit)
+{
+    hold_output();
+    cr_expect_eq(lua_support_run_in(runner, "print('a') error('b')"), ENGINE_FAILED);
+    cr_expect_str_eq(page.out, "a\n");
+    prints("print('a') os.exit(3)", "a\n");
+    prints("print('next')", "next\n");
+}
+
+Test(lua_library, a_client_that_is_gone_is_seen_at_the_end)
+{
+    hold_output();
+    page.out_max = 3;
+    cr_expect_eq(lua_support_run_in(runner, "print('abcd')"), ENGINE_STOPPED);
+    cr_expect_eq(engine_request_stop(&lua_request), ENGINE_STOP_CLIENT_GONE);
+}
+
 Test(lua_library, coroutines_do_what_they_always_did)
 {
     prints("local co = coroutine.create(function(a) local b = coroutine.yield(a + 1)"

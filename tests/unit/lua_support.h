@@ -18,6 +18,7 @@ static struct {
     size_t body_piece;              /* most bytes of a read; 0: all */
     char out[65536];
     size_t out_size;
+    unsigned int write_count;
     size_t out_max;                 /* the client takes so many bytes; 0: all */
     char headers[1024];
     unsigned int status;
@@ -84,6 +85,7 @@ static const char *page_set_header(void *context, engine_text name, engine_text 
 static bool page_write(void *context, const char *data, size_t size)
 {
     (void)context;
+    page.write_count++;
     size_t room = (page.out_max != 0 ? page.out_max : sizeof(page.out) - 1) - page.out_size;
     size_t taken = size < room ? size : room;
     memcpy(page.out + page.out_size, data, taken);
@@ -157,6 +159,7 @@ static inline engine_result lua_support_run_in(void *runner, const char *code)
 {
     TSRMLS_FETCH();
     page.out_size = 0;
+    page.write_count = 0;
     page.out[0] = '\0';
     page.headers[0] = '\0';
     page.status = 200;
