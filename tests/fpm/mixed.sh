@@ -62,7 +62,7 @@ all_good() { [ "$loaded" -eq 0 ] || { tail -n 3 "$work"/load?; return 1; }; }
 # A tenth of the load has brought every structure to its size; the rest adds nothing but noise.
 memory_is_flat() {
     echo "from $1 KiB to $2 KiB"
-    [ "$2" -le $(($1 + $1 / 4 + 4096)) ]
+    [ "$2" -le $(($1 + $1 / 4 + 512)) ]
 }
 were_reloads() { [ "$(cat "$work/turns")" -ge 1 ] && [ ! -e "$work/status_failed" ]; }
 is_whole() { "$load" -n 100 -c 4 --expect pong "$work/www.sock" /ping; }
