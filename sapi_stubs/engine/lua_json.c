@@ -59,6 +59,12 @@ static void encode_special(lua_bytes *out, unsigned char byte)
     lua_bytes_add(out, text, 6);
 }
 
+/* Part of a text as it is: ASCII without controls, quotes and backslashes. */
+static inline bool is_plain(unsigned char byte)
+{
+    return byte >= ' ' && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
 static void encode_text(lua_bytes *out, const char *text, size_t size)
 {
     const unsigned char *bytes = (const unsigned char *)text;
@@ -66,7 +72,7 @@ static void encode_text(lua_bytes *out, const char *text, size_t size)
     lua_bytes_add_byte(out, '"');
     for (size_t at = 0; at < size;) {
         unsigned char byte = bytes[at];
-        if (byte >= ' ' && byte < 0x80 && byte != '"' && byte != '\\') {
+        if (is_plain(byte)) {
             at++;
             continue;
         }

@@ -20,49 +20,89 @@ static const double powers[PRECISION_MAX + 1] = { 1, 10, 100, 1000, 10000 };
 
 /* ---- texts of numbers ---- */
 
-/* Write the digits of `number`, at least `digit_count`. Returns how many there are. */
-static size_t print_digits(char *text, uint64_t number, size_t digit_count)
+static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324252627282930"
+    "31323334353637383940414243444546474849505152535455565758596061626364656667686970717273747576"
+    "7778798081828384858687888990919293949596979899";
+
+static inline void print_pair(char *text, uint64_t number)
 {
-    static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031"
-        "32333435363738394041424344454647484950515253545556575859606162636465666768697071727374"
-        "75767778798081828384858687888990919293949596979899";
-    enum { DIGITS_MAX = 20 };
-    char digits[DIGITS_MAX];
-    char *at = digits + DIGITS_MAX;
-    for (; number >= 10; number /= 100) {
-        at -= 2;
-        memcpy(at, pairs + number % 100 * 2, 2);
+    memcpy(text, digit_pairs + number * 2, 2);
+}
+
+static inline size_t count_digits(uint64_t number)
+{
+    size_t count = 1;
+    for (; number >= 10000; number /= 10000) {
+        count += 4;
     }
-    /* What is left is a digit, or nothing behind a pair. */
-    if (number > 0 || at == digits + DIGITS_MAX) {
-        *--at = (char)('0' + number);
+    return count + (number >= 10) + (number >= 100) + (number >= 1000);
+}
+
+/* Write a number as so many digits, with zeros before it. */
+static inline void print_digits(char *text, uint64_t number, size_t count)
+{
+    for (; count > 2; number /= 100) {
+        count -= 2;
+        print_pair(text + count, number % 100);
     }
-    while ((size_t)(digits + DIGITS_MAX - at) < digit_count) {
-        *--at = '0';
+    if (count == 2) {
+        print_pair(text, number);
+    } else {
+        text[0] = (char)('0' + number);
     }
-    size_t count = (size_t)(digits + DIGITS_MAX - at);
-    lua_engine_copy(text, at, count);
-    return count;
 }
 
 size_t lua_number_print_integer(char *text, lua_Integer number)
 {
     size_t sign = number < 0;
     uint64_t magnitude = sign ? 0 - (uint64_t)number : (uint64_t)number;
+    size_t count = count_digits(magnitude);
     text[0] = '-';
-    return sign + print_digits(text + sign, magnitude, 1);
+    print_digits(text + sign, magnitude, count);
+    return sign + count;
+}
+
+/* A number in 10^precision parts, of which there are `scaled`. The compiler divides by constants. */
+static inline void split(uint64_t scaled, unsigned int precision, uint64_t *whole, uint64_t *parts)
+{
+    switch (precision) {
+    case 0:
+        *whole = scaled;
+        *parts = 0;
+        break;
+    case 1:
+        *whole = scaled / 10;
+        *parts = scaled % 10;
+        break;
+    case 2:
+        *whole = scaled / 100;
+        *parts = scaled % 100;
+        break;
+    case 3:
+        *whole = scaled / 1000;
+        *parts = scaled % 1000;
+        break;
+    default:
+        *whole = scaled / 10000;
+        *parts = scaled % 10000;
+        break;
+    }
 }
 
 /* `scaled` / 10^precision as a text, with the sign of `number`. */
 static size_t print_signed(char *text, double number, uint64_t scaled, unsigned int precision)
 {
-    uint64_t power = (uint64_t)powers[precision];
+    uint64_t whole, parts;
     size_t size = signbit(number) ? 1 : 0;
+    split(scaled, precision, &whole, &parts);
+    size_t count = count_digits(whole);
     text[0] = '-';
-    size += print_digits(text + size, scaled / power, 1);
+    print_digits(text + size, whole, count);
+    size += count;
     if (precision > 0) {
         text[size++] = '.';
-        size += print_digits(text + size, scaled % power, precision);
+        print_digits(text + size, parts, precision);
+        size += precision;
     }
     return size;
 }

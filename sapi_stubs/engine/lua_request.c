@@ -372,7 +372,8 @@ static inline void gather(lua_State *state, lua_runner *run, const char *data, s
 /* With what means something in HTML as entities. */
 static void gather_escaped(lua_State *state, lua_runner *run, const char *text, size_t size)
 {
-    enum { PIECE = sizeof(run->output) / LUA_ENGINE_ENTITY_SIZE_MAX };
+    enum { PIECE = 256 };
+    _Static_assert(PIECE * LUA_ENGINE_ENTITY_SIZE_MAX <= LUA_OUTPUT_SIZE, "a piece fits");
     while (size > 0) {
         size_t piece = size < PIECE ? size : PIECE;
         if (piece * LUA_ENGINE_ENTITY_SIZE_MAX > sizeof(run->output) - run->output_size) {
