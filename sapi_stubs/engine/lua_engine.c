@@ -105,8 +105,8 @@ static void *runner_new(const void *program, unsigned int flags)
     if (run != NULL) {
         run->program = program;
         run->keeps_heap = (flags & ENGINE_KEEP_HEAP) != 0;
-        /* Without room for an image there is none. Untouched, it takes no memory. */
-        run->image = run->keeps_heap ? NULL : calloc(1, sizeof(*run->image));
+        /* Without room for images there are none. Untouched, it takes no memory. */
+        run->images = run->keeps_heap ? NULL : calloc(LUA_IMAGE_COUNT, sizeof(*run->images));
     }
     return run;
 }
@@ -125,7 +125,7 @@ static void runner_free(void *runner)
 {
     lua_runner *run = runner;
     drop_state(run);
-    free(run->image);
+    free(run->images);
     free(run);
 }
 

@@ -1,6 +1,7 @@
-/* lua_image: an interpreter that has opened its libraries and compiled its script, as a copy to
- * begin with: a request of the same script gets the bytes in place of the work.
- * Owns        run->arena, a block of the request heap; run->image, in C library memory.
+/* lua_image: interpreters that have opened their libraries and compiled their script, as copies to
+ * begin with: a request of the same script gets the bytes in place of the work. A runner keeps one
+ * for each of the scripts that it compiled last.
+ * Owns        run->arena, a block of the request heap; run->images, in C library memory.
  * Thread      the runner's.
  * Invariants  I1  everything the image points to is in it, static, or the runner: what was
  *                 allocated while the arena was open is in the arena, or there is no image
@@ -22,7 +23,7 @@ enum { SETTLED_AFTER = 2 };
 bool lua_image_is_possible(const lua_runner *run)
 {
     return !ZEND_DEBUG && !TSRMALLOC_SANITIZE_ADDRESS && !TSRMALLOC_SANITIZE_THREAD
-        && !run->keeps_heap && run->image != NULL && is_zend_mm();
+        && !run->keeps_heap && run->images != NULL && is_zend_mm();
 }
 
 /* ---- the arena ---- */
@@ -37,7 +38,7 @@ void lua_image_begin(lua_runner *run)
 
 void *lua_image_take(lua_runner *run, size_t size)
 {
-    size_t rounded = (size + 15) & ~(size_t)15;
+    size_t rounded = (size + LUA_IMAGE_GRAIN - 1) & ~(size_t)(LUA_IMAGE_GRAIN - 1);
     if (rounded < size || rounded > LUA_IMAGE_SIZE_MAX - run->arena_used) {
         run->arena_is_open = false;     /* what follows is elsewhere: no image */
         return NULL;
@@ -45,6 +46,18 @@ void *lua_image_take(lua_runner *run, size_t size)
     void *block = run->arena + run->arena_used;
     run->arena_used += rounded;
     return block;
+}
+
+void lua_image_drop(lua_runner *run, const void *block, size_t size)
+{
+    if (!run->arena_is_open) {
+        return;     /* no image will be taken */
+    }
+    size_t grain = (size_t)((const char *)block - run->arena) / LUA_IMAGE_GRAIN;
+    size_t end = grain + (size + LUA_IMAGE_GRAIN - 1) / LUA_IMAGE_GRAIN;
+    for (; grain < end; grain++) {
+        run->arena_dead[grain / 64] |= (uint64_t)1 << grain % 64;
+    }
 }
 
 /* ---- images ---- */
@@ -69,16 +82,34 @@ static bool identify(const lua_runner *run, lua_image_key *key)
     return true;
 }
 
+static lua_image *find_image(const lua_runner *run, const lua_image_key *key)
+{
+    for (unsigned int index = 0; index < LUA_IMAGE_COUNT; index++) {
+        lua_image *image = &run->images[index];
+        if (image->piece_count > 0 && memcmp(key, &image->key, sizeof(*key)) == 0) {
+            return image;
+        }
+    }
+    return NULL;
+}
+
 bool lua_image_restore(lua_runner *run)
 {
-    const lua_image *image = run->image;
     lua_image_key key;
-    if (run->arena == NULL || image->size == 0 || image->address != run->arena
-        || !identify(run, &key) || memcmp(&key, &image->key, sizeof(key)) != 0) {
+    if (run->arena == NULL || !identify(run, &key)) {
         return false;
     }
-    memcpy(run->arena, image->bytes, image->size);
-    run->arena_used = image->size;
+    const lua_image *image = find_image(run, &key);
+    if (image == NULL || image->address != run->arena) {
+        return false;
+    }
+    const char *from = image->bytes;
+    for (unsigned int index = 0; index < image->piece_count; index++) {
+        size_t size = (size_t)image->pieces[index].count * LUA_IMAGE_GRAIN;
+        memcpy(run->arena + (size_t)image->pieces[index].first * LUA_IMAGE_GRAIN, from, size);
+        from += size;
+    }
+    run->arena_used = image->arena_used;
     run->allocation_count = image->allocation_count;
     run->state = image->state;
     return true;
@@ -87,22 +118,60 @@ bool lua_image_restore(lua_runner *run)
 void lua_image_open(lua_runner *run)
 {
     run->arena_is_open = run->arena != NULL;
+    memset(run->arena_dead, 0, sizeof(run->arena_dead));
+}
+
+static bool is_dead(const lua_runner *run, size_t grain)
+{
+    return (run->arena_dead[grain / 64] >> grain % 64 & 1) != 0;
+}
+
+/* Copy what is alive. With too many pieces the last has all that is left. */
+static void copy_pieces(const lua_runner *run, lua_image *image)
+{
+    size_t end = run->arena_used / LUA_IMAGE_GRAIN;
+    char *to = image->bytes;
+    image->piece_count = 0;
+    for (size_t grain = 0; grain < end;) {
+        size_t first = grain;
+        bool is_last = image->piece_count + 1 == LUA_IMAGE_PIECE_COUNT_MAX;
+        while (grain < end && (is_last || !is_dead(run, grain))) {
+            grain++;
+        }
+        size_t count = grain - first;
+        memcpy(to, run->arena + first * LUA_IMAGE_GRAIN, count * LUA_IMAGE_GRAIN);
+        to += count * LUA_IMAGE_GRAIN;
+        image->pieces[image->piece_count++] =
+            (lua_image_piece){ (uint16_t)first, (uint16_t)count };
+        while (grain < end && is_dead(run, grain)) {
+            grain++;
+        }
+    }
 }
 
 void lua_image_save(lua_runner *run)
 {
-    lua_image *image = run->image;
-    if (!run->arena_is_open) {
+    lua_image_key key;
+    if (!run->arena_is_open || lua_engine_is_stopping(run) || !identify(run, &key)) {
+        run->arena_is_open = false;
         return;
+    }
+    /* Libraries that are off, and what compiling left. Nothing has a finalizer. */
+    (void)lua_gc(run->state, LUA_GCCOLLECT);
+    lua_engine_put_off_collector(run->state);
+    if (!run->arena_is_open) {
+        return;     /* collecting allocated, and the arena was full */
     }
     run->arena_is_open = false;
-    image->size = 0;
-    if (lua_engine_is_stopping(run) || !identify(run, &image->key)) {
-        return;
+    lua_image *image = find_image(run, &key);
+    if (image == NULL) {
+        image = &run->images[run->next_image];
+        run->next_image = (run->next_image + 1) % LUA_IMAGE_COUNT;
     }
-    memcpy(image->bytes, run->arena, run->arena_used);
-    image->size = run->arena_used;
+    image->key = key;
+    copy_pieces(run, image);
     image->address = run->arena;
+    image->arena_used = run->arena_used;
     image->state = run->state;
     image->allocation_count = run->allocation_count;
 }

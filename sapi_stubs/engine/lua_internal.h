@@ -21,7 +21,14 @@
 #include "engine.h"
 #include "zend_alloc.h"
 
-enum { LUA_IMAGE_SIZE_MAX = 64 * 1024, LUA_OUTPUT_SIZE = 4096 };
+enum {
+    LUA_IMAGE_COUNT = 8,
+    LUA_IMAGE_SIZE_MAX = 64 * 1024,
+    LUA_IMAGE_GRAIN = 16,
+    LUA_IMAGE_GRAIN_COUNT = LUA_IMAGE_SIZE_MAX / LUA_IMAGE_GRAIN,
+    LUA_IMAGE_PIECE_COUNT_MAX = 128,
+    LUA_OUTPUT_SIZE = 4096,
+};
 
 /* Compared as bytes: made of zeros first. */
 typedef struct lua_image_key {
@@ -32,14 +39,21 @@ typedef struct lua_image_key {
     char path[512];
 } lua_image_key;
 
+/* Grains of the arena. */
+typedef struct lua_image_piece {
+    uint16_t first, count;
+} lua_image_piece;
+
 /* See lua_image.c. Owner only. */
 typedef struct lua_image {
     lua_image_key key;
-    size_t size;                /* bytes; 0: there is none */
-    const char *address;        /* where they must be */
+    unsigned int piece_count;   /* 0: there is no image */
+    const char *address;        /* where the arena must be */
+    size_t arena_used;          /* bytes of it, with what is between the pieces */
     lua_State *state;           /* in them */
     uint64_t allocation_count;  /* that making it took */
-    char bytes[LUA_IMAGE_SIZE_MAX];
+    lua_image_piece pieces[LUA_IMAGE_PIECE_COUNT_MAX];
+    char bytes[LUA_IMAGE_SIZE_MAX];     /* of the pieces, one behind the other */
 } lua_image;
 
 typedef struct lua_program {
@@ -55,9 +69,11 @@ typedef struct lua_runner {
     zend_mm_heap *heap;         /* where the state is; NULL: there is none of ours */
     lua_State *volatile state;      /* in the request heap; NULL: none */
     lua_State *volatile current;    /* the coroutine that runs; `state` outside of any */
-    lua_image *image;           /* NULL: none is kept */
+    lua_image *images;          /* LUA_IMAGE_COUNT of them; NULL: none are kept */
+    unsigned int next_image;    /* is replaced by the next that is taken */
     char *arena;                /* in the request heap, LUA_IMAGE_SIZE_MAX bytes; NULL: none */
     size_t arena_used;
+    uint64_t arena_dead[LUA_IMAGE_GRAIN_COUNT / 64];    /* bit per grain: of freed blocks */
     bool arena_is_open;         /* new blocks are taken from it */
     engine_request *request;    /* of the run */
     engine_script script;       /* of the run: the request's or the program's */
@@ -80,6 +96,8 @@ static inline lua_runner *lua_runner_of(lua_State *state)
 
 /* A state in the calling thread's request heap. NULL: no memory. */
 lua_State *lua_engine_state_new(lua_runner *run);
+/* Lua shall not collect garbage before much has been allocated. */
+void lua_engine_put_off_collector(lua_State *state);
 /* Fill the globals. May raise errors. */
 void lua_engine_open_libraries(lua_State *state);
 /* Push the script that the run is about, compiled. Raises an error if that fails; what cannot be
@@ -91,13 +109,15 @@ void lua_engine_push_script(lua_State *state);
 bool lua_image_is_possible(const lua_runner *run);
 /* The request heap is as its reset has left it: take the arena, so that it lies where it did. */
 void lua_image_begin(lua_runner *run);
-/* Make the image the run's state. false: there is none of this script, at this place. */
+/* Make an image the run's state. false: there is none of this script, at this place. */
 bool lua_image_restore(lua_runner *run);
-/* From here to lua_image_save(), which keeps an image, new blocks are in the arena. */
+/* From here to lua_image_save(), which takes an image, new blocks are in the arena. */
 void lua_image_open(lua_runner *run);
 void lua_image_save(lua_runner *run);
 /* A block of the arena. NULL: it is full. */
 void *lua_image_take(lua_runner *run, size_t size);
+/* A block of the arena, of so many bytes, is free: it will be in no image. */
+void lua_image_drop(lua_runner *run, const void *block, size_t size);
 static inline bool lua_image_has(const lua_runner *run, const void *block)
 {
     return (uintptr_t)block - (uintptr_t)run->arena < LUA_IMAGE_SIZE_MAX && run->arena != NULL;

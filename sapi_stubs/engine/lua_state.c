@@ -34,12 +34,13 @@ static void *take_new(lua_runner *run, size_t size)
                              : erealloc_recoverable(NULL, size);
 }
 
-/* A block of the arena moves: its room is not used again. */
+/* A block of the arena moves. */
 static void *move_out(lua_runner *run, void *block, size_t old_size, size_t new_size)
 {
     void *moved = take_new(run, new_size);
     if (moved != NULL) {
         memcpy(moved, block, old_size < new_size ? old_size : new_size);
+        lua_image_drop(run, block, old_size);
     }
     return moved;
 }
@@ -50,7 +51,9 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
     lua_runner *run = data;
     bool is_in_arena = lua_image_has(run, block);
     if (new_size == 0) {
-        if (!is_in_arena) {
+        if (is_in_arena) {
+            lua_image_drop(run, block, old_size);
+        } else {
             efree(block);
         }
         return NULL;
@@ -69,12 +72,17 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
     return NULL;
 }
 
+void lua_engine_put_off_collector(lua_State *state)
+{
+    (void)lua_gc(state, LUA_GCSTEP, -COLLECT_BEHIND);
+}
+
 lua_State *lua_engine_state_new(lua_runner *run)
 {
     lua_State *state = lua_newstate(allocate, run);
     if (state != NULL) {
         *(lua_runner **)lua_getextraspace(state) = run;
-        (void)lua_gc(state, LUA_GCSTEP, -COLLECT_BEHIND);
+        lua_engine_put_off_collector(state);
     }
     return state;
 }

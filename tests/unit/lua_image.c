@@ -47,21 +47,40 @@ static engine_result run_file(const char *path, size_t before)
     return result;
 }
 
+static size_t image_size(const lua_image *image)
+{
+    size_t size = 0;
+    for (unsigned int index = 0; index < image->piece_count; index++) {
+        size += (size_t)image->pieces[index].count * LUA_IMAGE_GRAIN;
+    }
+    return size;
+}
+
+static unsigned int image_count(void)
+{
+    unsigned int count = 0;
+    for (unsigned int index = 0; index < LUA_IMAGE_COUNT; index++) {
+        count += runner->images[index].piece_count > 0;
+    }
+    return count;
+}
+
 static void same_pages(const char *path)
 {
-    static lua_image taken;
+    static lua_image taken[LUA_IMAGE_COUNT];
     CHECK_CASE("the first request of a script leaves an image, from which the others begin");
     CHECK(run_file(path, 0) == ENGINE_DONE && page.out_size > 1000);
-    CHECK(runner->image->size > 0 && runner->image->size < LUA_IMAGE_SIZE_MAX);
+    CHECK(runner->images[0].piece_count > 1 && runner->images[1].piece_count == 0);
+    CHECK(image_size(&runner->images[0]) < runner->images[0].arena_used);
     uint64_t count = lua_engine.operation_count(runner);
     memcpy(first_page, page.out, sizeof(page.out));
-    taken = *runner->image;
+    memcpy(taken, runner->images, sizeof(taken));
     for (unsigned int turn = 0; turn < 100; turn++) {
         CHECK(run_file(path, 0) == ENGINE_DONE && strcmp(page.out, first_page) == 0);
         CHECK(lua_engine.operation_count(runner) == count);
     }
     CHECK_CASE("no request changes it");
-    CHECK(memcmp(runner->image, &taken, sizeof(taken)) == 0);
+    CHECK(memcmp(runner->images, taken, sizeof(taken)) == 0);
 
     CHECK_CASE("where the image cannot lie at its place the work is done");
     CHECK(run_file(path, 512 * 1024) == ENGINE_DONE && strlen(page.out) == strlen(first_page));
@@ -76,6 +95,32 @@ static void two_scripts(const char *one, const char *other)
     for (unsigned int turn = 0; turn < 10; turn++) {
         CHECK(run_file(other, 0) == ENGINE_DONE && strstr(page.out, "a1, b1") != NULL);
         CHECK(run_file(one, 0) == ENGINE_DONE && strlen(page.out) == size);
+    }
+    CHECK_CASE("each has its image, which is taken once");
+    CHECK(image_count() == 2 && runner->next_image == 2);
+}
+
+/* Links, which are scripts of their own. */
+static void many_scripts(const char *path)
+{
+    enum { SCRIPT_COUNT = LUA_IMAGE_COUNT + 3 };
+    char links[SCRIPT_COUNT][64];
+    CHECK_CASE("of more scripts than there are images the last ones have theirs");
+    CHECK(run_file(path, 0) == ENGINE_DONE);
+    memcpy(first_page, page.out, sizeof(page.out));
+    for (unsigned int index = 0; index < SCRIPT_COUNT; index++) {
+        snprintf(links[index], sizeof(links[index]), "/tmp/tsrmalloc-image-%ld-%u.lua",
+            (long)getpid(), index);
+        CHECK(symlink(path, links[index]) == 0);
+        CHECK(run_file(links[index], 0) == ENGINE_DONE && strcmp(page.out, first_page) == 0);
+    }
+    unsigned int next = runner->next_image;
+    for (unsigned int index = 3; index < SCRIPT_COUNT; index++) {
+        CHECK(run_file(links[index], 0) == ENGINE_DONE && strcmp(page.out, first_page) == 0);
+    }
+    CHECK(image_count() == LUA_IMAGE_COUNT && runner->next_image == next);
+    for (unsigned int index = 0; index < SCRIPT_COUNT; index++) {
+        unlink(links[index]);
     }
 }
 
@@ -122,6 +167,7 @@ int main(void)
     CHECK(runner != NULL);
     same_pages(page_path);
     two_scripts(page_path, tables_path);
+    many_scripts(page_path);
     changed_script();
     lua_engine.runner_free(runner);
     lua_engine.unload(program);
