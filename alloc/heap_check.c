@@ -111,6 +111,14 @@ static bool check_run(const zend_mm_segment_info *info, uint32_t first, totals *
         : fail(what, "segment I3: a small run is longer than its segment");
 }
 
+static bool check_untouched(const zend_mm_segment_info *info, const char **what)
+{
+    uint32_t end = info->touched_end;
+    return (end >= ZEND_MM_FIRST_PAGE && end <= ZEND_MM_PAGE_COUNT
+            && zend_mm_pages_set_from(&info->free_pages, end) == ZEND_MM_PAGE_COUNT - end)
+        || fail(what, "segment I5: a page that no run has had is not free");
+}
+
 static bool check_pages(const zend_mm_segment_info *info, totals *sum, const char **what)
 {
     sum->free_pages = 0;
@@ -162,7 +170,8 @@ static bool check_segment(const zend_mm_heap *heap, uint32_t number, totals *sum
     }
     sum->segment_count++;
     memset(sum->run_counts, 0, sizeof sum->run_counts);
-    return check_pages(info, sum, what) && check_classes(table, number, sum, what);
+    return check_pages(info, sum, what) && check_untouched(info, what)
+        && check_classes(table, number, sum, what);
 }
 
 static bool check_summaries(const zend_mm_segment_table *table, const char **what)

@@ -5,7 +5,8 @@
  * Owns        heap->held_runs[]
  * Thread      the heap's owner.
  * Invariants  I1  held_runs[n] is a large run of n pages of this heap that is no live block, or NULL
- *             I2  what looks for free pages, or gives segments away, releases the held runs first
+ *             I2  what looks for free pages, or gives segments away, releases the held runs first, and so
+ *                 does whoever would take pages that nobody has touched
  * Failure     none.
  * Tests       tests/unit/heap_held.c, tests/death/double_free.c, tests/stress/heap_model.c
  */

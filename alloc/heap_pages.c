@@ -311,9 +311,9 @@ void zend_mm_heap_trim_pool(zend_mm_heap *heap, zend_mm_pool_slack slack)
 /* ---- runs ---- */
 
 /* A run out of the segments the heap has. */
-static void *alloc_run(zend_mm_heap *heap, uint32_t count)
+static void *alloc_run_of(zend_mm_heap *heap, uint32_t count, zend_mm_run_pages pages)
 {
-    void *run = zend_mm_run_alloc(&heap->free_runs, count);
+    void *run = zend_mm_run_alloc(&heap->free_runs, count, pages);
     if (run == NULL) {
         return NULL;
     }
@@ -328,10 +328,16 @@ static void *alloc_run(zend_mm_heap *heap, uint32_t count)
     return run;
 }
 
+static void *alloc_run(zend_mm_heap *heap, uint32_t count)
+{
+    return alloc_run_of(heap, count, ZEND_MM_ALL_PAGES);
+}
+
 void *zend_mm_heap_alloc_pages(zend_mm_heap *heap, uint32_t count)
 {
-    void *run = alloc_run(heap, count);
-    if (run == NULL && zend_mm_heap_release_held(heap)) {
+    void *run = alloc_run_of(heap, count, ZEND_MM_TOUCHED_PAGES);
+    if (run == NULL) {
+        (void)zend_mm_heap_release_held(heap);
         run = alloc_run(heap, count);
     }
     if (run != NULL) {

@@ -7,6 +7,7 @@
  *                 pages carry MARK_NONE
  *             I4  a free run is in rest_buckets and its first page in starts, or it is counted in its
  *                 class; first of a class that has some is one of them, or 0
+ *             I5  pages from touched_end on are free: no run has had one since segment_init
  * Failure     NULL or false when no free run fits; everything is as before.
  * Tests       tests/unit/segment.c, tests/stress/heap_model.c
  */
@@ -95,9 +96,6 @@ static void rest_push(zend_mm_free_runs *free_runs, uint32_t number, uint32_t fi
     }
     zend_mm_page_flip(&free_runs->table.infos[number].starts, first);
     free_runs->rest_buckets[free_runs->rest_count++] = (zend_mm_run){ number, first, length };
-    if (length > free_runs->rest_longest) {
-        free_runs->rest_longest = length;
-    }
 }
 
 static __attribute__((noinline)) void rest_remove(zend_mm_free_runs *free_runs, uint32_t number,
@@ -127,7 +125,7 @@ static inline void unlist(zend_mm_free_runs *free_runs, uint32_t number, uint32_
 
 void zend_mm_free_runs_clear(zend_mm_free_runs *free_runs)
 {
-    free_runs->rest_count = free_runs->rest_longest = 0;
+    free_runs->rest_count = 0;
     zend_mm_segment_table_clear(&free_runs->table);
 }
 
@@ -146,7 +144,7 @@ void zend_mm_segment_init(zend_mm_segment *segment, uint32_t number, zend_mm_fre
     clear_marks(segment, ZEND_MM_PAGE_COUNT);
     zend_mm_segment_info *info = &free_runs->table.infos[number];
     *info = (zend_mm_segment_info){ .segment = segment,
-        .free_page_count = ZEND_MM_USABLE_PAGE_COUNT };
+        .free_page_count = ZEND_MM_USABLE_PAGE_COUNT, .touched_end = ZEND_MM_FIRST_PAGE };
     zend_mm_page_bits_flip(&info->free_pages, ZEND_MM_FIRST_PAGE, ZEND_MM_USABLE_PAGE_COUNT);
     rest_push(free_runs, number, ZEND_MM_FIRST_PAGE, ZEND_MM_USABLE_PAGE_COUNT);
 }
@@ -167,102 +165,74 @@ static inline void cut(zend_mm_free_runs *free_runs, zend_mm_run run, uint32_t l
     }
 }
 
-/* Cut the newest rest run that is long enough; what is left of it is the newest now. */
-static bool cut_rest(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run *run)
-{
-    if (length > free_runs->rest_longest) {
-        return false;
-    }
-    uint32_t index = free_runs->rest_count;
-    uint32_t longest = 0;
-    do {
-        if (index-- == 0) {
-            free_runs->rest_longest = longest;
-            return false;
-        }
-        uint32_t rest_length = free_runs->rest_buckets[index].length;
-        longest = rest_length > longest ? rest_length : longest;
-    } while (longest < length);
-    *run = free_runs->rest_buckets[index];
-    rest_remove_at(free_runs, index);
-    if (run->length > length) {
-        rest_push(free_runs, run->number, run->first + length, run->length - length);
-    }
-    return true;
-}
-
-/* The longest run that is sought by place, not by length: that of the small bin with the most pages. */
-#define LOWEST_FIRST_MAX 7u
-
 /* How many length classes that have runs are compared, the shortest first. */
 #define LOWEST_CLASSES 4u
 
-/* Cut a short run from the lowest segment that has one long enough: what lies behind a block in the
- * newest segment is left to it, to grow into. The caller knows that there is one. */
-static __attribute__((noinline)) bool cut_lowest(zend_mm_free_runs *free_runs, uint32_t length,
+/* The run to cut where no class of the exact length has one: in the lowest segment that has one long
+ * enough, the shortest there. What lies behind a block in the newest segment is left to it, to grow into,
+ * and the pages that nobody has touched, a segment's longest run, come last. false: there is none. */
+static __attribute__((noinline)) bool find_lowest(const zend_mm_free_runs *free_runs, uint32_t length,
     uint32_t class, zend_mm_run *run)
 {
-    uint32_t lowest = UINT32_MAX, lowest_class = 0, rest = ZEND_MM_REST_MAX;
+    uint32_t lowest = UINT32_MAX, shortest = 0;
     uint64_t left = free_runs->table.large_free_bitmap >> class;
     for (uint32_t tries = LOWEST_CLASSES; left != 0 && lowest != 0 && tries > 0; tries--) {
         uint32_t index = class + (uint32_t)__builtin_ctzll(left);
         left &= left - 1;
         uint32_t number = zend_mm_bucket_lowest(&free_runs->table, index);
-        lowest_class = number < lowest ? index : lowest_class;
+        shortest = number < lowest ? index : shortest;
         lowest = number < lowest ? number : lowest;
     }
-    for (uint32_t index = 0; index < free_runs->rest_count && lowest != 0; index++) {
+    const zend_mm_run *rest = NULL;
+    for (uint32_t index = 0; index < free_runs->rest_count; index++) {
         const zend_mm_run *candidate = &free_runs->rest_buckets[index];
-        if (candidate->length >= length && candidate->number < lowest) {
+        if (candidate->length < length || candidate->number > lowest) {
+            continue;
+        }
+        uint32_t its_class = zend_mm_run_class_of(candidate->length);
+        if (candidate->number < lowest || its_class < shortest) {
             lowest = candidate->number;
-            rest = index;
+            shortest = its_class;
+            rest = candidate;
         }
     }
     if (lowest == UINT32_MAX) {
         return false;
     }
-    *run = rest < ZEND_MM_REST_MAX ? free_runs->rest_buckets[rest]
-                                   : first_of_class(&free_runs->table, lowest_class);
-    cut(free_runs, *run, length);
+    *run = rest != NULL ? *rest : first_of_class(&free_runs->table, shortest);
     return true;
 }
 
-/* Order: a run of the exact class; then for a short run the lowest segment that some larger class or the
- * rests have, for others a rest run, the shortest larger class. In a class that holds several lengths
- * only one run is looked at, so the search takes the same time whatever the size of the heap. The run
- * found has `length` pages cut from its list. */
-static inline bool find(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run *run)
+/* In a class that holds several lengths only one run is looked at, so the search takes the same time
+ * whatever the size of the heap. */
+static inline bool find(const zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run *run)
 {
     uint32_t class = zend_mm_run_class_of(length);
-    uint64_t classes = free_runs->table.large_free_bitmap >> class;
-    if ((classes & 1) != 0) {
+    if ((free_runs->table.large_free_bitmap >> class & 1) != 0) {
         *run = first_of_class(&free_runs->table, class);
         if (run->length >= length) {
-            cut(free_runs, *run, length);
             return true;
         }
+        class++;
     }
-    if (length <= LOWEST_FIRST_MAX) {
-        return cut_lowest(free_runs, length, class, run);
-    }
-    if (cut_rest(free_runs, length, run)) {
-        return true;
-    }
-    if (classes >> 1 == 0) {
-        return false;
-    }
-    *run = first_of_class(&free_runs->table, class + 1 + (uint32_t)__builtin_ctzll(classes >> 1));
-    cut(free_runs, *run, length);
-    return true;
+    return find_lowest(free_runs, length, class, run);
 }
 
-void *zend_mm_run_alloc(zend_mm_free_runs *free_runs, uint32_t length)
+void *zend_mm_run_alloc(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run_pages pages)
 {
     zend_mm_run run;
     if (!find(free_runs, length, &run)) {
         return NULL;
     }
     zend_mm_segment_info *info = &free_runs->table.infos[run.number];
+    uint32_t end = run.first + length;
+    if (end > info->touched_end) {
+        if (pages == ZEND_MM_TOUCHED_PAGES) {
+            return NULL;
+        }
+        info->touched_end = end;
+    }
+    cut(free_runs, run, length);
     zend_mm_page_bits_flip(&info->free_pages, run.first, length);
     mark_large(info, run.first, length);
     info->free_page_count -= length;
@@ -341,6 +311,9 @@ bool zend_mm_run_grow(zend_mm_free_runs *free_runs, void *run, uint32_t length,
     zend_mm_page_flip(&info->ends, end - 1);
     zend_mm_page_flip(&info->ends, end + missing - 1);
     info->free_page_count -= missing;
+    if (end + missing > info->touched_end) {
+        info->touched_end = end + missing;
+    }
     return true;
 }
 

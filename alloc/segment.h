@@ -58,10 +58,9 @@ typedef struct zend_mm_run {
 
 /* The free runs of one heap, over all its segments. Owner only. */
 typedef struct zend_mm_free_runs {
-    /* Remainders of runs that were split, oldest first: the next requests are cut from the newest
-     * one that fits, so that consecutive requests get consecutive memory. */
+    /* Remainders of runs that were split, oldest first: they are cut again and again, which costs less
+     * here than in their classes. */
     uint32_t rest_count;
-    uint32_t rest_longest;          /* pages; no rest run is longer */
     zend_mm_run rest_buckets[ZEND_MM_REST_MAX];
     zend_mm_segment_table table;    /* of all others: large_free_buckets[], large_free_bitmap */
 } zend_mm_free_runs;
@@ -133,8 +132,14 @@ void zend_mm_segment_init(zend_mm_segment *segment, uint32_t number, zend_mm_fre
 /* Take the one free run of an entirely free segment off its list, before the segment goes away. */
 void zend_mm_segment_retire(zend_mm_free_runs *free_runs, uint32_t number);
 
-/* A run of `length` pages, marked large; NULL when no free run is long enough. */
-void *zend_mm_run_alloc(zend_mm_free_runs *free_runs, uint32_t length);
+typedef enum zend_mm_run_pages {
+    ZEND_MM_TOUCHED_PAGES,      /* those that were in a run before; others may cost a page fault */
+    ZEND_MM_ALL_PAGES,
+} zend_mm_run_pages;
+
+/* A run of `length` pages, marked large; NULL when no free run is long enough (or the one that suits best
+ * has pages it may not have). */
+void *zend_mm_run_alloc(zend_mm_free_runs *free_runs, uint32_t length, zend_mm_run_pages pages);
 
 /* Mark a run from zend_mm_run_alloc() as a small run of `bin`. */
 void zend_mm_run_mark_small(zend_mm_free_runs *free_runs, void *run, uint32_t bin, uint32_t length);

@@ -39,6 +39,7 @@ typedef struct zend_mm_segment_info {
     zend_mm_run_class classes[ZEND_MM_RUN_CLASS_COUNT];
     struct zend_mm_segment *segment;    /* NULL: the number is unused */
     uint32_t free_page_count;
+    uint32_t touched_end;               /* no run of this request has had a page from here on */
     uint32_t free_segment_count;        /* of the unit that begins here: entirely free ones */
     uint32_t next_unused;               /* of the unit that began here and is gone */
 } zend_mm_segment_info;

@@ -20,8 +20,17 @@ static void *take(uint32_t pages)
     return zend_mm_alloc(heap, pages * ZEND_MM_PAGE_SIZE);
 }
 
+/* Pages that nobody has had are taken only when no others are there, held ones included. */
+static void touch_pages(uint32_t count)
+{
+    void *block = take(count);
+    cr_assert_gt(count, (uint32_t)ZEND_MM_HELD_LENGTH_MAX);
+    zend_mm_free(heap, block);
+}
+
 Test(heap_held, a_freed_block_is_the_next_one_of_its_length)
 {
+    touch_pages(400);
     for (uint32_t pages = 1; pages <= ZEND_MM_HELD_LENGTH_MAX; pages++) {
         char *block = take(pages), *behind = take(1);
         zend_mm_free(heap, block);
@@ -83,6 +92,18 @@ Test(heap_held, no_segment_is_taken_while_runs_are_held)
     void *block = take(36);
     cr_assert_eq(block, held[1]);
     cr_assert_eq(heap->segment_count, 1u);
+    check_valid(heap);
+}
+
+Test(heap_held, no_page_is_touched_while_runs_are_held)
+{
+    char *first = take(3), *second = take(2), *last = take(1);
+    zend_mm_free(heap, first);
+    zend_mm_free(heap, second);
+    cr_assert_eq(take(5), first, "side by side");
+    cr_assert_null(heap->held_runs[2]);
+    cr_assert_null(heap->held_runs[3]);
+    cr_assert_eq(take(1), last + ZEND_MM_PAGE_SIZE);
     check_valid(heap);
 }
 

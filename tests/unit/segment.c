@@ -56,7 +56,7 @@ static zend_mm_segment *add_segment(void)
 /* The page where a run of `length` was found; 0 for none. */
 static uint32_t take(uint32_t length)
 {
-    void *run = zend_mm_run_alloc(runs, length);
+    void *run = zend_mm_run_alloc(runs, length, ZEND_MM_ALL_PAGES);
     check_runs();
     return run != NULL ? zend_mm_page_of(run) : 0;
 }
@@ -118,7 +118,7 @@ Test(segment, the_header_pages_have_no_mark)
 
 Test(segment, no_segment_gives_no_run)
 {
-    cr_assert_null(zend_mm_run_alloc(runs, 1));
+    cr_assert_null(zend_mm_run_alloc(runs, 1, ZEND_MM_ALL_PAGES));
     cr_assert_eq(zend_mm_run_longest(runs), 0u);
 }
 
@@ -127,7 +127,7 @@ Test(segment, a_retired_segment_is_on_no_list)
     add_segment();
     zend_mm_segment_retire(runs, 0);
     cr_assert_eq(runs->rest_count, 0u);
-    cr_assert_null(zend_mm_run_alloc(runs, 1));
+    cr_assert_null(zend_mm_run_alloc(runs, 1, ZEND_MM_ALL_PAGES));
 }
 
 /* ---- taking ---- */
@@ -161,7 +161,7 @@ Test(segment, every_page_of_a_small_run_carries_its_bin_and_its_number)
     add_segment();
     const uint32_t bin = 26;
     uint32_t length = zend_mm_bin_infos[bin].page_count;
-    void *run = zend_mm_run_alloc(runs, length);
+    void *run = zend_mm_run_alloc(runs, length, ZEND_MM_ALL_PAGES);
     zend_mm_run_mark_small(runs, run, bin, length);
     for (uint32_t number = 0; number < length; number++) {
         cr_assert_eq(mark(FIRST + number),
@@ -290,13 +290,18 @@ Test(segment, a_run_of_the_exact_length_is_preferred_to_the_rest)
     cr_assert_eq(take(6), firsts[0]);
 }
 
-Test(segment, the_rest_is_preferred_to_a_longer_run)
+Test(segment, the_shortest_run_that_is_long_enough_is_cut_and_the_untouched_end_comes_last)
 {
     add_segment();
-    uint32_t hole;
-    make_holes((const uint32_t[]){ 9 }, 1, &hole);
-    uint32_t rest = runs->rest_buckets[0].first;
-    cr_assert_eq(take(8), rest);
+    uint32_t firsts[3];
+    make_holes((const uint32_t[]){ 20, 9, 14 }, 3, firsts);
+    uint32_t end = runs->rest_buckets[0].first;
+    cr_assert_eq(take(8), firsts[1]);
+    cr_assert_eq(take(12), firsts[2]);
+    cr_assert(is_rest(firsts[2] + 12));
+    cr_assert_eq(take(2), firsts[2] + 12, "what was left of a run is shorter than the third one");
+    cr_assert_eq(take(15), firsts[0]);
+    cr_assert_eq(take(6), end);
 }
 
 Test(segment, without_a_rest_the_shortest_longer_run_is_cut)
@@ -323,13 +328,33 @@ Test(segment, what_is_left_of_a_cut_run_goes_to_the_rest)
     cr_assert(is_rest(hole + 7));
 }
 
-Test(segment, the_newest_rest_that_is_long_enough_is_cut)
+Test(segment, the_lowest_segment_that_has_room_is_cut)
 {
-    zend_mm_segment *old = add_segment();
+    add_segment();
+    uint32_t first = take(50);
+    cr_assert_neq(take(USABLE - 150), 0u);      /* 100 pages are left of the first segment */
+    cr_assert_not(give(first, 50));
     zend_mm_segment *new = add_segment();
-    cr_assert_eq(zend_mm_segment_of(zend_mm_run_alloc(runs, USABLE - 10)), new);
-    cr_assert_eq(zend_mm_segment_of(zend_mm_run_alloc(runs, 10)), new);
-    cr_assert_eq(zend_mm_segment_of(zend_mm_run_alloc(runs, 11)), old);
+    cr_assert_eq(take(40), first);
+    cr_assert_eq(take(60), USABLE + FIRST - 100, "a longer run of a lower segment");
+    cr_assert_eq(zend_mm_segment_of(zend_mm_run_alloc(runs, 41, ZEND_MM_ALL_PAGES)), new);
+    cr_assert_eq(take(40), USABLE + FIRST - 40);
+    check_runs();
+}
+
+Test(segment, touched_pages_are_those_that_a_run_has_had)
+{
+    add_segment();
+    cr_assert_null(zend_mm_run_alloc(runs, 1, ZEND_MM_TOUCHED_PAGES));
+    uint32_t first = take(20), behind = take(1);
+    cr_assert_not(give(first, 20));
+    void *again = zend_mm_run_alloc(runs, 18, ZEND_MM_TOUCHED_PAGES);
+    cr_assert_eq(again, at(first));
+    cr_assert_null(zend_mm_run_alloc(runs, 3, ZEND_MM_TOUCHED_PAGES));
+    check_runs();
+    cr_assert(zend_mm_run_grow(runs, at(behind), 1, 6));
+    zend_mm_run_shrink(runs, at(behind), 6, 1);
+    cr_assert_eq(zend_mm_run_alloc(runs, 5, ZEND_MM_TOUCHED_PAGES), at(behind + 1));
     check_runs();
 }
 
@@ -355,21 +380,10 @@ Test(segment, a_rest_run_joins_like_any_other)
     add_segment();
     uint32_t a = take(20), b = take(20);
     cr_assert_not(give(a, 20));
-    cr_assert_eq(take(10), b + 20);
+    cr_assert_eq(take(10), a);
+    cr_assert(is_rest(a + 10));
     cr_assert_not(give(b, 20));
-    cr_assert(is_free_run(a, 40));
-}
-
-Test(segment, a_short_run_is_cut_from_the_lowest_segment_and_a_longer_one_from_the_newest_rest_run)
-{
-    add_segment();
-    uint32_t first = take(100);
-    cr_assert_neq(take(USABLE - 200), 0u);      /* 100 pages are left of the first segment */
-    add_segment();
-    uint32_t second = take(300);
-    cr_assert_not(give(first, 100));
-    cr_assert_eq(take(8), second + 300);
-    cr_assert_eq(take(7), first);
+    cr_assert(is_free_run(a + 10, USABLE - 10));
 }
 
 Test(segment, a_length_is_never_served_from_a_shorter_run_of_its_class)
@@ -391,7 +405,7 @@ Test(segment, each_length_finds_a_run_of_that_length)
         begin();
         zend_mm_segment *segment = add_segment();
         uint32_t first = take(length);
-        cr_assert_neq(zend_mm_run_alloc(runs, USABLE - length), NULL);
+        cr_assert_neq(zend_mm_run_alloc(runs, USABLE - length, ZEND_MM_ALL_PAGES), NULL);
         cr_assert_not(give(first, length));
         cr_assert_eq(zend_mm_run_longest(runs), length);
         cr_assert_eq(take(length), first, "length %u", length);
@@ -483,7 +497,7 @@ Test(segment, a_run_does_not_grow_over_a_small_run)
 {
     add_segment();
     uint32_t first = take(3);
-    void *small = zend_mm_run_alloc(runs, 1);
+    void *small = zend_mm_run_alloc(runs, 1, ZEND_MM_ALL_PAGES);
     zend_mm_run_mark_small(runs, small, 0, 1);
     cr_assert_eq(zend_mm_page_of(small), first + 3);
     cr_assert_not(zend_mm_run_grow(runs, at(first), 3, 4));
