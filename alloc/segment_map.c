@@ -1,6 +1,5 @@
 /* segment_map: the table behind segment_map.h.
- * Owns        two 16-bit words per 2 MiB of address space (twice 128 MiB of untouched memory on
- *             x86-64).
+ * Owns        two 16-bit words per 2 MiB of address space (256 MiB of untouched memory on x86-64).
  * Thread      any; see the header for who writes an entry.
  * Invariants  an entry is non-zero only while a heap holds the 2 MiB behind it.
  * Failure     none.
@@ -10,5 +9,4 @@
 
 #include "alloc/segment_map.h"
 
-_Atomic uint16_t zend_mm_segment_map[ZEND_MM_SEGMENT_MAP_COUNT];
-_Atomic uint16_t zend_mm_segment_numbers[ZEND_MM_SEGMENT_MAP_COUNT];
+zend_mm_segment_entry zend_mm_segment_map[ZEND_MM_SEGMENT_MAP_COUNT];

@@ -1,6 +1,6 @@
 /* segment_map: whose an address is, without reading the address.
- * One 16-bit entry per 2 MiB of address space: the owner's heap index, and a bit for the first 2 MiB
- * of a huge block. Entries are written when memory is taken or given back.
+ * One entry per 2 MiB of address space: the owner's heap index, a bit for the first 2 MiB of a huge block,
+ * and the segment's number. Entries are written when memory is taken or given back.
  */
 #ifndef TSRMALLOC_SEGMENT_MAP_H
 #define TSRMALLOC_SEGMENT_MAP_H
@@ -28,11 +28,19 @@
 #define ZEND_MM_HEAP_INDEX_MAX 0x7ffeu              /* the largest index of a real heap */
 #define ZEND_MM_HEAP_INDEX_CONSTANT ((uint16_t)0x7fff)  /* the constant heaps: own no address */
 
+/* What is known of 2 MiB of addresses. */
+typedef struct zend_mm_segment_entry {
+    /* atomic: relaxed. The owner of an address writes it before it hands out a block there and after its
+     * last block died; how a block reaches another thread orders the two for that thread. */
+    _Atomic uint16_t owner;
+    /* The segment's number in its heap's segment table: it is found without a look at the segment.
+     * Owner of the address only; atomic: relaxed, like the owner. */
+    _Atomic uint16_t number;
+} zend_mm_segment_entry;
+
 /* Zero-filled memory of the program, touched lazily: it exists before any code runs, so that the hot
- * path needs no "initialised?" test, and its address is a constant.
- * atomic: relaxed. The owner of an address writes its entry before it hands out a block there and
- * after its last block died; how a block reaches another thread orders the two for that thread. */
-extern ZEND_MM_HIDDEN _Atomic uint16_t zend_mm_segment_map[ZEND_MM_SEGMENT_MAP_COUNT];
+ * path needs no "initialised?" test, and its address is a constant. */
+extern ZEND_MM_HIDDEN zend_mm_segment_entry zend_mm_segment_map[ZEND_MM_SEGMENT_MAP_COUNT];
 
 static inline uint16_t zend_mm_owner_of(const void *address)
 {
@@ -40,25 +48,23 @@ static inline uint16_t zend_mm_owner_of(const void *address)
     if (__builtin_expect(index >= ZEND_MM_SEGMENT_MAP_COUNT, 0)) {
         return ZEND_MM_OWNER_NONE;
     }
-    return atomic_load_explicit(&zend_mm_segment_map[index], memory_order_relaxed);
+    return atomic_load_explicit(&zend_mm_segment_map[index].owner, memory_order_relaxed);
 }
-
-/* The number of each segment in its heap's segment table, beside the owner: it is found without a
- * look at the segment. Owner of the address only; atomic: relaxed, like the owner. */
-extern ZEND_MM_HIDDEN _Atomic uint16_t zend_mm_segment_numbers[ZEND_MM_SEGMENT_MAP_COUNT];
 
 #define ZEND_MM_SEGMENT_NUMBER_MAX UINT16_MAX
 
 /* `address` has an owner, and it is no huge block's. */
 static inline uint32_t zend_mm_number_of(const void *address)
 {
-    return atomic_load_explicit(&zend_mm_segment_numbers[(uintptr_t)address >> ZEND_MM_SEGMENT_SHIFT],
+    return atomic_load_explicit(
+        &zend_mm_segment_map[(uintptr_t)address >> ZEND_MM_SEGMENT_SHIFT].number,
         memory_order_relaxed);
 }
 
 static inline void zend_mm_set_number(const void *segment, uint32_t number)
 {
-    atomic_store_explicit(&zend_mm_segment_numbers[(uintptr_t)segment >> ZEND_MM_SEGMENT_SHIFT],
+    atomic_store_explicit(
+        &zend_mm_segment_map[(uintptr_t)segment >> ZEND_MM_SEGMENT_SHIFT].number,
         (uint16_t)number, memory_order_relaxed);
 }
 
@@ -70,7 +76,8 @@ static inline uint16_t zend_mm_owner_index(uint16_t owner)
 /* Write the owner of the 2 MiB at `segment`. The address must be below ZEND_MM_ADDRESS_BITS. */
 static inline void zend_mm_set_owner(const void *segment, uint16_t owner)
 {
-    atomic_store_explicit(&zend_mm_segment_map[(uintptr_t)segment >> ZEND_MM_SEGMENT_SHIFT], owner,
+    atomic_store_explicit(
+        &zend_mm_segment_map[(uintptr_t)segment >> ZEND_MM_SEGMENT_SHIFT].owner, owner,
         memory_order_relaxed);
 }
 

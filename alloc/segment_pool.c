@@ -13,11 +13,17 @@
 
 #include "alloc/tsan.h"
 
+/* Apart from the pools: all zero, they are no part of the library's file. */
+static ck_ring_buffer_t mmap_anon_buffer[ZEND_MM_POOL_CAPACITY];
+static ck_ring_buffer_t mmap_zero_buffer[ZEND_MM_POOL_CAPACITY];
+
 zend_mm_segment_pool zend_mm_mmap_anon_pool = {
     .ring = { .size = ZEND_MM_POOL_CAPACITY, .mask = ZEND_MM_POOL_CAPACITY - 1 },
+    .buffer = mmap_anon_buffer,
 };
 zend_mm_segment_pool zend_mm_mmap_zero_pool = {
     .ring = { .size = ZEND_MM_POOL_CAPACITY, .mask = ZEND_MM_POOL_CAPACITY - 1 },
+    .buffer = mmap_zero_buffer,
 };
 
 void *zend_mm_pool_take(zend_mm_segment_pool *pool)

@@ -23,7 +23,7 @@ typedef enum zend_mm_pool_slack {
 
 typedef struct zend_mm_segment_pool {
     ck_ring_t ring;                     /* lock-free: ck_ring mpmc, in segment_pool.c only */
-    ck_ring_buffer_t buffer[ZEND_MM_POOL_CAPACITY];
+    ck_ring_buffer_t *buffer;           /* const: POOL_CAPACITY of them */
     _Atomic int64_t expected;           /* atomic: relaxed adds; 1/256 segments, over all heaps */
     _Atomic int64_t existing;           /* atomic: relaxed adds; segments in heaps and pool */
 } zend_mm_segment_pool;

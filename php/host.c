@@ -10,6 +10,7 @@
 #include "php/host.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,13 +36,36 @@ static void find(void *object, const char *name, void *function)
     memcpy(function, &address, sizeof address);
 }
 
-/* The object that has the host's code; the program itself where that is no file of its own. */
+/* An address, and the file name of the object that it lies in: NULL until that is found. */
+typedef struct place {
+    uintptr_t address;
+    const char *file;
+} place;
+
+static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    place *sought = data;
+    for (size_t index = 0; index < info->dlpi_phnum; index++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[index];
+        if (part->p_type == PT_LOAD
+                && sought->address - (info->dlpi_addr + part->p_vaddr) < part->p_memsz) {
+            sought->file = info->dlpi_name;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The object that has the host's code; the program itself, which is found without a name, where that is
+ * no file of its own. (dladdr() would look at each of its some thousand symbols, too.) */
 static void *object_at(const void *address)
 {
-    Dl_info info;
+    place sought = { .address = (uintptr_t)address };
+    (void)dl_iterate_phdr(look_at_object, &sought);
     void *object = NULL;
-    if (dladdr(address, &info) != 0 && info.dli_fname != NULL) {
-        object = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    if (sought.file != NULL && *sought.file != '\0') {
+        object = dlopen(sought.file, RTLD_LAZY | RTLD_NOLOAD);
     }
     return object != NULL ? object : dlopen(NULL, RTLD_LAZY);
 }

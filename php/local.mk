@@ -21,8 +21,8 @@ php_sources = \
     php/record.h php/record_file.c php/record_file.h
 
 noinst_LTLIBRARIES += libtsrmalloc-php-objects.la
-libtsrmalloc_php_objects_la_SOURCES = $(alloc_core_sources) $(php_sources) \
-    tsrm/os_posix.c tsrm/startup_trace.c
+libtsrmalloc_php_objects_la_SOURCES = $(php_sources) tsrm/os_posix.c tsrm/startup_trace.c \
+    $(alloc_core_sources)
 libtsrmalloc_php_objects_la_CPPFLAGS = -include $(top_srcdir)/php/core_names.h -DTSRMALLOC_PHP \
     -I$(top_srcdir) -I$(top_srcdir)/tsrm -I$(top_srcdir)/alloc
 

@@ -11,6 +11,8 @@ static zend_mm_segment_pool pool;
 
 static void begin(void)
 {
+    static ck_ring_buffer_t buffer[ZEND_MM_POOL_CAPACITY];
+    pool.buffer = buffer;
     ck_ring_init(&pool.ring, ZEND_MM_POOL_CAPACITY);
 }
 
