@@ -99,6 +99,16 @@ ZEND_MM_HOT bool zend_mm_hot_keeps_slot(zend_mm_heap *heap, const zend_mm_bucket
         && zend_mm_hot_bucket_of_size(heap, size) == bucket;
 }
 
+/* A new block. NULL: it is no small one, the bin has no run to carve, or a link is damaged. */
+ZEND_MM_HOT void *zend_mm_hot_alloc(zend_mm_heap *heap, size_t size)
+{
+    if (!zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
+        return NULL;
+    }
+    void *slot = zend_mm_hot_pop(heap, zend_mm_hot_bucket_of_size(heap, size));
+    return zend_mm_likely(slot != NULL) ? slot : zend_mm_heap_carve(heap, zend_mm_bin_of(size));
+}
+
 /* Resize a small block of `bucket` within its bin, or by moving it to a slot of another. NULL: neither
  * (or bucket is NULL); nothing has changed. */
 ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block,
@@ -111,12 +121,9 @@ ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, zend_mm_bucket *bucket
     if (new_bucket == bucket) {
         return block;
     }
-    void *moved = zend_mm_hot_pop(heap, new_bucket);
+    void *moved = zend_mm_hot_alloc(heap, size);
     if (!zend_mm_likely(moved != NULL)) {
-        moved = zend_mm_heap_carve(heap, zend_mm_bin_of(size));
-        if (!zend_mm_likely(moved != NULL)) {
-            return NULL;
-        }
+        return NULL;
     }
     size_t old_size = zend_mm_bin_infos[bucket - heap->free_buckets].slot_size;
     size_t kept = old_size < copy_size ? old_size : copy_size;

@@ -178,19 +178,21 @@ void php_efree_huge(void *block, size_t size)
 
 /* ---- resizing ---- */
 
-/* A block of `bucket` that another bin's slot is for; NULL: it is no small block, or begins a page. */
+/* A block of `bucket` that another bin's slot is for; bucket NULL: it is no small block, or begins a page,
+ * or it is NULL, which programs that append to strings resize more often than any other. */
 static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
     zend_mm_bucket *bucket)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
-    if (bucket == NULL) {
+    if (bucket == NULL && block != NULL) {
         const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
         if (zend_mm_page_keeps_length(heap, info, block, size)) {
             return block;
         }
         bucket = zend_mm_page_bucket(heap, info, block);
     }
-    void *resized = zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
+    void *resized = block == NULL ? zend_mm_hot_alloc(heap, size)
+                                  : zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
     if (zend_mm_likely(resized != NULL)) {
         return resized;
     }
