@@ -15,14 +15,15 @@ bench-php-document:
 
 if PHP_DROP_IN
 
+# In the order of linking: see alloc/local.mk.
 php_sources = \
-    php/core_names.h php/emalloc.c php/error.c php/error.h php/face.h php/fallible.c php/heaps.c \
-    php/host.c php/host.h php/limits.c php/manager.c php/options.c php/options.h php/record.c \
-    php/record.h php/record_file.c php/record_file.h
+    php/emalloc.c php/fallible.c php/manager.c php/host.c php/options.c php/limits.c \
+    $(alloc_main_sources) tsrm/os_posix.c tsrm/startup_trace.c \
+    $(alloc_mode_sources) php/error.c php/heaps.c php/record.c php/record_file.c \
+    $(alloc_table_sources) $(alloc_core_headers) php/core_names.h php/error.h php/face.h php/host.h php/options.h php/record.h php/record_file.h
 
 noinst_LTLIBRARIES += libtsrmalloc-php-objects.la
-libtsrmalloc_php_objects_la_SOURCES = $(php_sources) tsrm/os_posix.c tsrm/startup_trace.c \
-    $(alloc_core_sources)
+libtsrmalloc_php_objects_la_SOURCES = $(php_sources)
 libtsrmalloc_php_objects_la_CPPFLAGS = -include $(top_srcdir)/php/core_names.h -DTSRMALLOC_PHP \
     -I$(top_srcdir) -I$(top_srcdir)/tsrm -I$(top_srcdir)/alloc
 
