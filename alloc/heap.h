@@ -56,6 +56,7 @@ struct zend_mm_heap {
     bool is_refused_by_process; /* the storage was not asked: the process's limit has no room */
     bool maps_lazily;           /* const: a block's untouched pages are no memory */
     bool wants_huge_pages;      /* const: USE_ZEND_ALLOC_HUGE_PAGES, where maps_lazily */
+    bool touches_ahead;         /* const: pages become resident some at a time, see heap_pages.c */
     bool has_padding;           /* const: blocks lie inside what the heap below knows */
     bool hides_memory;          /* const: memcheck or AddressSanitizer is told what is not a block */
     bool is_observing;          /* an observer runs: what it allocates is not told */

@@ -32,6 +32,8 @@ void zend_mm_os_unmap(void *block, size_t size);
 void zend_mm_os_advise_huge_pages(void *block, size_t size);
 /* Bytes of a mapping, up to 2 MiB of whole pages, that are in memory; 0 when the system does not say. */
 size_t zend_mm_os_resident_size(void *block, size_t size);
+/* Make whole pages of a mapping resident, contents kept. false: the system cannot, they are as before. */
+bool zend_mm_os_touch(void *block, size_t size);
 /* Put huge pages behind a mapping that is in use, contents kept; nothing where the system cannot. */
 void zend_mm_os_collapse_huge_pages(void *block, size_t size);
 

@@ -27,6 +27,7 @@
 
 #include "alloc/zend_alloc.h"
 
+#define MADVISE_POPULATE_WRITE 23   /* MADV_POPULATE_WRITE since Linux 5.14 */
 #define MADVISE_COLLAPSE 25     /* MADV_COLLAPSE since Linux 6.1; newer than many libc headers */
 
 #ifndef MAP_ANONYMOUS
@@ -143,6 +144,11 @@ size_t zend_mm_os_resident_size(void *block, size_t size)
     return count * page_size;
 }
 
+bool zend_mm_os_touch(void *block, size_t size)
+{
+    return advise(block, size, MADVISE_POPULATE_WRITE);
+}
+
 void zend_mm_os_collapse_huge_pages(void *block, size_t size)
 {
     (void)advise(block, size, MADVISE_COLLAPSE);
@@ -164,6 +170,12 @@ size_t zend_mm_os_resident_size(void *block, size_t size)
 {
     (void)block, (void)size;
     return 0;
+}
+
+bool zend_mm_os_touch(void *block, size_t size)
+{
+    (void)block, (void)size;
+    return false;
 }
 
 void zend_mm_os_collapse_huge_pages(void *block, size_t size)

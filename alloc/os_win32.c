@@ -98,6 +98,12 @@ size_t zend_mm_os_resident_size(void *block, size_t size)
     return 0;
 }
 
+bool zend_mm_os_touch(void *block, size_t size)
+{
+    (void)block, (void)size;
+    return false;
+}
+
 void zend_mm_os_collapse_huge_pages(void *block, size_t size)
 {
     (void)block, (void)size;

@@ -39,7 +39,9 @@ typedef struct zend_mm_segment {
 /* What is in the half of the header that holds no mark. */
 typedef struct zend_mm_segment_rest {
     uint16_t free_counts[ZEND_MM_PAGE_COUNT];   /* of the run that begins there: scratch of the gc */
-    bool has_huge_pages;        /* known to be; survives the pool, zero in a fresh mapping */
+    /* These survive the pool, and are zero in a fresh mapping. */
+    bool has_huge_pages;        /* known to be */
+    uint16_t resident_end;      /* pages before it were made resident, or belong to runs that were too long */
 } zend_mm_segment_rest;
 
 #define ZEND_MM_FIRST_PAGE 1u

@@ -304,6 +304,40 @@ Test(heap_pages, the_reserve_is_free_while_an_error_is_reported_and_taken_again_
     cr_assert_eq(heap->free_runs.table.infos[0].free_page_count, ZEND_MM_USABLE_PAGE_COUNT - 2);
 }
 
+/* Resident bytes of the first segment after `count` blocks of a page that nobody has written. */
+static size_t resident_size_after(uint32_t count, bool touches_ahead)
+{
+    zend_mm_heap *pooled = new_heap();
+    make_plain(pooled);
+    pooled->touches_ahead = touches_ahead;
+    for (uint32_t block = 0; block < count; block++) {
+        cr_assert_not_null(zend_mm_alloc(pooled, ZEND_MM_PAGE_SIZE));
+    }
+    check_valid(pooled);
+    size_t size = zend_mm_os_resident_size(pooled->first_unit, 2 * MIB);
+    zend_mm_shutdown(pooled, 1, 1);
+    void *pooled_segment = zend_mm_pool_take(&zend_mm_mmap_anon_pool);
+    if (pooled_segment != NULL) {       /* the next heap is to begin with fresh memory */
+        zend_mm_pool_count(&zend_mm_mmap_anon_pool, -1);
+        zend_mm_os_unmap(pooled_segment, 2 * MIB);
+    }
+    return size;
+}
+
+Test(heap_pages, a_heap_that_touches_ahead_makes_pages_resident_some_at_a_time)
+{
+    void *page = zend_mm_os_map_pages(ZEND_MM_PAGE_SIZE);
+    if (!zend_mm_os_touch(page, ZEND_MM_PAGE_SIZE)) {
+        cr_skip_test("this system cannot make pages resident");
+    }
+    size_t few = resident_size_after(100, true);
+    cr_assert_eq(few, resident_size_after(100, false), "it may stay small");
+    cr_assert_eq(resident_size_after(300, false), few, "nobody touched them");
+    size_t many = resident_size_after(300, true);
+    cr_assert_geq(many, few + (300 - 128) * ZEND_MM_PAGE_SIZE);
+    cr_assert_leq(many, few + (300 - 128 + 2 * 16) * ZEND_MM_PAGE_SIZE);
+}
+
 Test(heap_pages, a_segment_that_a_full_pool_refuses_is_unmapped_and_no_longer_counted)
 {
     zend_mm_segment_pool *pool = &zend_mm_mmap_anon_pool;
