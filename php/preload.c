@@ -19,6 +19,10 @@
 
 #define SEPARATORS " :"     /* of LD_PRELOAD */
 
+/* Any function of every PHP. The loader leaves it NULL where there is none: most programs that a PHP starts
+ * are no PHP, and a look by dlsym() that finds nothing makes an error message, the first block of malloc's. */
+extern void php_engine(void) __asm__("zend_get_executed_lineno") __attribute__((weak));
+
 /* Is the entry this library, by whatever path? */
 static bool names_us(const char *entry, size_t length)
 {
@@ -64,7 +68,7 @@ static bool leave_preload(void)
 static __attribute__((constructor)) void check_program(int argc, char **argv)
 {
     (void)argc;
-    const char *refusal = php_host_refusal(RTLD_NEXT);
+    const char *refusal = php_engine != NULL ? php_host_refusal(RTLD_NEXT) : NULL;
     if (refusal == NULL) {
         return;
     }
