@@ -34,7 +34,7 @@
 /* In a heap that touches ahead, pages that no run had are made resident so many at a time: one call costs
  * less than their page faults (a PHP program of 35 ms is 2 % faster). Longer runs may never be touched as a
  * whole. */
-#define AHEAD_COUNT 16u
+#define AHEAD_COUNT 32u
 /* A heap that stays below so many pages would get some in vain. */
 #define AHEAD_START 128u
 

@@ -335,7 +335,7 @@ Test(heap_pages, a_heap_that_touches_ahead_makes_pages_resident_some_at_a_time)
     cr_assert_eq(resident_size_after(300, false), few, "nobody touched them");
     size_t many = resident_size_after(300, true);
     cr_assert_geq(many, few + (300 - 128) * ZEND_MM_PAGE_SIZE);
-    cr_assert_leq(many, few + (300 - 128 + 2 * 16) * ZEND_MM_PAGE_SIZE);
+    cr_assert_leq(many, few + (300 - 128 + 2 * 32) * ZEND_MM_PAGE_SIZE);
 }
 
 Test(heap_pages, a_segment_that_a_full_pool_refuses_is_unmapped_and_no_longer_counted)
