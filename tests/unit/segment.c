@@ -168,8 +168,9 @@ Test(segment, every_page_of_a_small_run_carries_its_bin_and_its_number)
             bin << ZEND_MM_MARK_BIN_SHIFT | number << ZEND_MM_PAGE_SHIFT);
     }
     heap.free_buckets[bin].used_count = zend_mm_bin_infos[bin].slot_count;
+    heap.run_counts[bin] = 1;
     cr_assert_null(broken_invariant(&heap));
-    heap.free_buckets[bin].used_count = 0;
+    heap.free_buckets[bin].used_count = heap.run_counts[bin] = 0;
     cr_assert(give(FIRST, length));
     cr_assert(is_free_run(FIRST, USABLE));
 }
