@@ -39,7 +39,7 @@ SCRIPT_TESTS += tests/fpm/load.sh tests/fpm/nginx.sh tests/fpm/balance.sh tests/
     tests/fpm/mixed.sh tests/fpm/upload.sh
 LONG_TESTS += tests/fpm/mixed_long.sh tests/fpm/upload_long.sh
 EXTRA_DIST += tests/fpm/mixed_long.sh tests/fpm/upload_long.sh
-EXTRA_DIST += tests/fpm/support.sh tests/fpm/requests.sh tests/fpm/root/echo.lua \
+EXTRA_DIST += tests/fpm/support.sh tests/fpm/requests.sh tests/fpm/requests.php tests/fpm/root/echo.lua \
     tests/fpm/root/large.lua tests/fpm/root/tell.lua tests/fpm/root/wait.lua docs/deployment.md
 
 # What tests/fpm/hostile.sh runs.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# clients: other web servers, and the tool of the FastCGI library, which cuts params anywhere. Each
-# asks for the list of tests/fpm/requests.sh, and so does nginx in tests/fpm/nginx.sh.
+# clients: other web servers, the tool of the FastCGI library, which cuts params anywhere, and the client
+# of php-fpm's own tests. Each asks for the list of tests/fpm/requests.sh, and so does nginx in tests/fpm/nginx.sh.
 set -u
 # shellcheck source=tests/fpm/support.sh
 . "$abs_top_srcdir/tests/fpm/support.sh"
@@ -27,6 +27,23 @@ large_environment() {
 if needs cgi-fcgi "cgi-fcgi: $list"; then
     check "cgi-fcgi: $list" all_by_cgi_fcgi "$work/www.sock"
     check "cgi-fcgi gets an answer with 20 KB of environment" large_environment
+fi
+
+# ---- the client of php-fpm's own tests ----
+
+# It is in PHP's source package, which check-php-zts and check-fpm-compat fetch; PHP_SRC names another.
+fcgi_inc=
+for source in "${PHP_SRC-}" "$("$abs_top_srcdir/tests/php/zts_build.sh" --where)/src" \
+    "$abs_top_builddir"/fpm-compat/php-8*; do
+    [ ! -f "$source/sapi/fpm/tests/fcgi.inc" ] || fcgi_inc=$source/sapi/fpm/tests/fcgi.inc
+done
+sentence="fcgi.inc of php-fpm: $list, but bodies of more than 65,535 bytes"
+if [ -z "$fcgi_inc" ]; then
+    check_skip "$sentence" "PHP's source is not there: make check-php-zts fetches it, or set PHP_SRC"
+elif needs php8.2 "$sentence"; then
+    mkdir "$work/too_long"
+    check "$sentence" all_by_fcgi_inc "$work/www.sock" "$fcgi_inc"
+    [ -z "$(ls "$work/too_long")" ] || mv "$work/too_long"/* "$work/requests/"
 fi
 
 # ---- lighttpd ----

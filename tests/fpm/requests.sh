@@ -5,6 +5,7 @@
 #   list_requests              writes the list: a directory each below $work/requests
 #   all_by_curl PREFIX OPTION...   asks for all of them, on one connection, URIs behind PREFIX
 #   all_by_cgi_fcgi SOCKET     the same with the tool of the FastCGI library, a connection each
+#   all_by_fcgi_inc SOCKET FCGI_INC    the same with the client of php-fpm's tests, on one connection
 #   requests_listed            how many there are
 #
 # The askers print what was wrong, and fail if anything was.
@@ -152,28 +153,35 @@ all_by_curl() {
 
 without_head() { LC_ALL=C sed -i '1,/^\r\{0,1\}$/d' "$1"; }
 
-# Headers are variables of the environment, and the path behind a script is told apart.
-cgi_fcgi_request() {
+# What a web server makes of the request in $1, into its file `variables`: headers are variables, and the
+# path behind a script is told apart.
+write_variables() {
     uri=$(cat "$1/uri")
     path=${uri%%\?*} query=
     [ "$path" = "$uri" ] || query=${uri#*\?}
     path_info=${path#*.lua}
     [ "$path_info" != "$path" ] || path_info=
     script=${path%"$path_info"}
-    [ -e "$1/sent" ] || : >"$1/sent.none"
-    body=$1/sent
-    [ -e "$body" ] || body=$1/sent.none
-    set -- "$1" "REQUEST_METHOD=$(cat "$1/method")" "SCRIPT_NAME=$script" "REQUEST_URI=$uri" \
-        "SCRIPT_FILENAME=$work/root$script" "QUERY_STRING=$query" "DOCUMENT_ROOT=$work/root"
-    [ -z "$path_info" ] || set -- "$@" "PATH_INFO=$(echo "$path_info" | sed 's/%20/ /')"
-    [ ! -e "$1/sent" ] || set -- "$@" "CONTENT_LENGTH=$(stat -c %s "$body")"
-    while IFS= read -r header; do
-        name=$(echo "${header%%:*}" | tr a-z- A-Z_)
-        [ "$name" = CONTENT_TYPE ] || name=HTTP_$name
-        set -- "$@" "$name=${header#*: }"
-    done <"$1/headers"
+    {
+        printf '%s\n' "REQUEST_METHOD=$(cat "$1/method")" "SCRIPT_NAME=$script" "REQUEST_URI=$uri" \
+            "SCRIPT_FILENAME=$work/root$script" "QUERY_STRING=$query" "DOCUMENT_ROOT=$work/root"
+        [ -z "$path_info" ] || echo "PATH_INFO=$path_info" | sed 's/%20/ /'
+        [ ! -e "$1/sent" ] || echo "CONTENT_LENGTH=$(stat -c %s "$1/sent")"
+        while IFS= read -r header; do
+            name=$(echo "${header%%:*}" | tr a-z- A-Z_)
+            [ "$name" = CONTENT_TYPE ] || name=HTTP_$name
+            printf '%s\n' "$name=${header#*: }"
+        done <"$1/headers"
+    } >"$1/variables"
+}
+
+cgi_fcgi_request() {
+    write_variables "$1"
     directory=$1
-    shift
+    body=$directory/sent
+    [ -e "$body" ] || body=/dev/null
+    set --
+    while IFS= read -r variable; do set -- "$@" "$variable"; done <"$directory/variables"
     env -i PATH="$PATH" "$@" cgi-fcgi -bind -connect "$socket" <"$body" >"$directory/got"
     LC_ALL=C sed -n 's/^Status: \([0-9]*\).*/\1/p; /^\r\{0,1\}$/q' "$directory/got" \
         >"$directory/got.status"
@@ -186,6 +194,21 @@ all_by_cgi_fcgi() {
     rm -f "$work"/requests/*/got*
     for directory in "$work"/requests/*; do cgi_fcgi_request "$directory"; done
     all_are_right
+}
+
+# It sends a body as one record, which holds 65,535 bytes: those that are longer are left out.
+all_by_fcgi_inc() {
+    set -- "$2" "$1"
+    rm -f "$work"/requests/*/got*
+    for directory in "$work"/requests/*; do
+        if [ -e "$directory/sent" ] && [ "$(stat -c %s "$directory/sent")" -gt 65535 ]; then
+            mv "$directory" "$work/too_long"
+            continue
+        fi
+        write_variables "$directory"
+        set -- "$@" "$directory"
+    done
+    php8.2 -n "$abs_top_srcdir/tests/fpm/requests.php" "$@" && all_are_right
 }
 
 # ---- answers ----

@@ -1,6 +1,7 @@
 #!/bin/sh
 # zts_build: builds a ZTS PHP from Debian's php8.2 source package, outside this tree, and keeps it.
-# Prints the directory: src/ (the build), stock/ (libphp.so and php as PHP makes them).
+# Prints the directory: src/ (the build), stock/ (libphp.so and php as PHP makes them). With --where it
+# prints where that is or would be, and builds nothing.
 #
 # Environment: TSRMALLOC_CACHE (default: tsrmalloc/ in $XDG_CACHE_HOME or ~/.cache). As root or with
 # sudo it installs what the build needs. The newest version that the archive still gives is taken:
@@ -11,6 +12,10 @@ cache=${TSRMALLOC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsrmalloc}/php-zts
 as_root=
 [ "$(id -u)" -eq 0 ] || as_root=sudo
 
+if [ "${1-}" = --where ]; then
+    echo "$cache"
+    exit
+fi
 if [ -f "$cache/stock/complete" ]; then
     echo "$cache"
     exit
