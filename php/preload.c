@@ -19,8 +19,9 @@
 
 #define SEPARATORS " :"     /* of LD_PRELOAD */
 
-/* Any function of every PHP. The loader leaves it NULL where there is none: most programs that a PHP starts
- * are no PHP, and a look by dlsym() that finds nothing makes an error message, the first block of malloc's. */
+/* Any function of every PHP. The loader leaves it NULL where there is none: most programs that a PHP
+ * starts are no PHP, and a look by dlsym() that finds nothing makes an error message, the first block
+ * of malloc's. */
 extern void php_engine(void) __asm__("zend_get_executed_lineno") __attribute__((weak));
 
 /* Is the entry this library, by whatever path? */
