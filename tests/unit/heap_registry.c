@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <criterion/criterion.h>
+#include <sys/resource.h>
 
 #include "alloc/heap.h"
 
@@ -75,4 +76,29 @@ Test(heap_registry, when_every_index_is_taken_there_is_no_heap)
     zend_mm_registry_release(1234);
     cr_assert_eq(zend_mm_registry_acquire()->index, 1234);
     cr_assert_null(zend_mm_registry_acquire());
+}
+
+/* The structs of the first slab are the library's own; the next slab is mapped. */
+Test(heap_registry, without_memory_for_more_structs_there_is_no_heap_until_there_is)
+{
+#if TSRMALLOC_SANITIZE_ADDRESS || TSRMALLOC_SANITIZE_THREAD
+    cr_skip_test("the sanitizer maps memory of its own");
+#endif
+    struct rlimit before, none;
+    uint32_t count = 0;
+    while (count < ZEND_MM_SEGMENT_SIZE / ZEND_MM_HEAP_STRUCT_SIZE - 1) {
+        cr_assert_not_null(zend_mm_registry_acquire());
+        count++;
+    }
+    cr_assert_eq(getrlimit(RLIMIT_AS, &before), 0);
+    none = before;
+    none.rlim_cur = 1;
+    cr_assert_eq(setrlimit(RLIMIT_AS, &none), 0);
+    const zend_mm_heap *refused = zend_mm_registry_acquire();
+    const zend_mm_heap *not_started = zend_mm_startup();
+    cr_assert_eq(setrlimit(RLIMIT_AS, &before), 0);
+    cr_assert_null(refused);
+    cr_assert_null(not_started);
+    cr_assert_eq(zend_mm_registry_acquire()->index, count + 1);
+    cr_assert_not_null(zend_mm_startup());
 }
