@@ -41,9 +41,7 @@ sentence="fcgi.inc of php-fpm: $list, but bodies of more than 65,535 bytes"
 if [ -z "$fcgi_inc" ]; then
     check_skip "$sentence" "PHP's source is not there: make check-php-zts fetches it, or set PHP_SRC"
 elif needs php8.2 "$sentence"; then
-    mkdir "$work/too_long"
     check "$sentence" all_by_fcgi_inc "$work/www.sock" "$fcgi_inc"
-    [ -z "$(ls "$work/too_long")" ] || mv "$work/too_long"/* "$work/requests/"
 fi
 
 # ---- lighttpd ----
