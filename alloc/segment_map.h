@@ -40,7 +40,13 @@ typedef struct zend_mm_segment_entry {
 
 /* Zero-filled memory of the program, touched lazily: it exists before any code runs, so that the hot
  * path needs no "initialised?" test, and its address is a constant. */
+#if !TSRMALLOC_SANITIZE_ADDRESS
 extern ZEND_MM_HIDDEN zend_mm_segment_entry zend_mm_segment_map[ZEND_MM_SEGMENT_MAP_COUNT];
+#else
+/* LeakSanitizer reads all variables whenever a process ends, which takes a second with this one; what is
+ * mapped it does not read. Const after a constructor. */
+extern ZEND_MM_HIDDEN zend_mm_segment_entry *zend_mm_segment_map;
+#endif
 
 static inline uint16_t zend_mm_owner_of(const void *address)
 {

@@ -7,12 +7,13 @@
 #ifndef TSRMALLOC_SEGMENT_POOL_H
 #define TSRMALLOC_SEGMENT_POOL_H
 
-#include <ck_ring.h>
+#include <ck_stack.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 
 #include "alloc/zend_alloc.h"
 
-#define ZEND_MM_POOL_CAPACITY 1024      /* segments; a power of two */
+#define ZEND_MM_POOL_CAPACITY 1024      /* segments */
 #define ZEND_MM_POOL_FRACTION 256       /* expectations are counted in 1/256 of a segment */
 
 /* How much more than expected may exist, in 1/256 segments. */
@@ -21,9 +22,22 @@ typedef enum zend_mm_pool_slack {
     ZEND_MM_POOL_SLACK_HEAP = ZEND_MM_POOL_FRACTION,    /* a heap ended: the next one begins with it */
 } zend_mm_pool_slack;
 
+/* Where the pool notes a segment: never in the segment itself, which another thread may have unmapped. */
+typedef struct zend_mm_pool_place {
+    ck_stack_entry_t link;              /* first: a place is found by it */
+    void *segment;                      /* of the thread that has the place in hand */
+} zend_mm_pool_place;
+
+/* A pair of words, which one instruction exchanges: the address of the topmost place, and how often one
+ * was taken. */
+#define ZEND_MM_POOL_STACK alignas(2 * sizeof(void *)) ck_stack_t
+
 typedef struct zend_mm_segment_pool {
-    ck_ring_t ring;                     /* lock-free: ck_ring mpmc, in segment_pool.c only */
-    ck_ring_buffer_t *buffer;           /* const: POOL_CAPACITY of them */
+    ZEND_MM_POOL_STACK filled;          /* atomic: ck_stack mpmc; places with a segment */
+    ZEND_MM_POOL_STACK emptied;         /* atomic: ck_stack mpmc; places that had one */
+    zend_mm_pool_place *places;         /* const: POOL_CAPACITY of them */
+    _Atomic unsigned int begun_count;   /* atomic: compare-and-swap; places from the first that had one */
+    _Atomic unsigned int size;          /* atomic: relaxed adds; at least as many as are in `filled` */
     _Atomic int64_t expected;           /* atomic: relaxed adds; 1/256 segments, over all heaps */
     _Atomic int64_t existing;           /* atomic: relaxed adds; segments in heaps and pool */
 } zend_mm_segment_pool;
@@ -31,7 +45,7 @@ typedef struct zend_mm_segment_pool {
 extern zend_mm_segment_pool zend_mm_mmap_anon_pool;
 extern zend_mm_segment_pool zend_mm_mmap_zero_pool;
 
-/* A segment that is ready to be used, contents undefined; NULL when the pool is empty. */
+/* The segment that was given last, ready to be used, contents undefined; NULL when the pool is empty. */
 void *zend_mm_pool_take(zend_mm_segment_pool *pool);
 
 /* Keep `segment` for later. false: the pool is full, the caller gives it to the storage. */
@@ -47,12 +61,12 @@ void zend_mm_pool_count(zend_mm_segment_pool *pool, int64_t count);
 /* A heap's expectation changed by `difference` 1/256 segments. */
 void zend_mm_pool_expect(zend_mm_segment_pool *pool, int64_t difference);
 
-/* Segments waiting now. */
+/* Segments waiting now, those that are just coming or leaving included. */
 unsigned int zend_mm_pool_size(zend_mm_segment_pool *pool);
 /* Bytes waiting in all pools. */
 size_t zend_mm_pooled_size(void);
 
-/* In a forked child: drop what other threads were doing to the pools at the time of the fork. */
+/* In a forked child: count again. A segment or a place that another thread had just in hand is lost. */
 void zend_mm_pools_after_fork(void);
 
 #endif

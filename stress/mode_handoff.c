@@ -1,34 +1,34 @@
-/* mode_handoff: blocks travel through queues to other threads, which check and free them.
- * Owns        a queue for each worker, and each worker's letters.
- * Thread      a queue: many put, its worker takes; a letter: its owner writes it while it is at
- *             home, its holder reads it while it is away.
+/* mode_handoff: blocks travel through boxes to other threads, which check and free them.
+ * Owns        a box for each worker, and each worker's letters.
+ * Thread      a box: many put, its worker takes; a letter: its owner writes it while it is at home,
+ *             its holder while it is away.
  * Invariants  I1  a block is freed before its owner's request ends: the owner waits for its letters,
- *                 and empties its own queue meanwhile
+ *                 and empties its own box meanwhile
  *             I2  a worker leaves when no worker sends any more and no letter is away
  * Failure     stress_fail(); then nobody waits any more.
  * Tests       tests/stress/tool.sh */
 #include "config.h"
 
-#include <ck_ring.h>
+#include <ck_stack.h>
 #include <sched.h>
 #include <stdlib.h>
 
 #include "stress/stress.h"
 #include "tsan.h"
 
-enum { QUEUE_SIZE = 256, LETTER_COUNT = 200, OPERATIONS_PER_REQUEST = 400, MOST_STOPS = 4 };
+enum { LETTER_COUNT = 200, OPERATIONS_PER_REQUEST = 400, MOST_STOPS = 4 };
 
 typedef struct letter {
+    ck_stack_entry_t link;              /* first: a letter is found by it */
     stress_block block;
     unsigned int owner;                 /* worker index */
-    unsigned int stop_count;            /* its holder's: queues it has been through */
+    unsigned int stop_count;            /* its holder's: boxes it has been through */
     uint64_t remaining;                 /* its holder's: chooses where it goes */
     atomic_bool away;                   /* release when freed, acquire by its owner */
 } letter;
 
 typedef struct post_box {
-    alignas(64) ck_ring_t ring;
-    ck_ring_buffer_t slots[QUEUE_SIZE];
+    alignas(64) ck_stack_t arrived;     /* atomic: upmc push by any worker, batch pop by this one */
     alignas(64) _Atomic uint64_t freed_count;   /* relaxed: blocks of this worker freed elsewhere */
     letter *letters;                    /* the worker's own */
     unsigned int next_letter;           /* owner only */
@@ -36,7 +36,7 @@ typedef struct post_box {
 
 typedef struct post_office {
     atomic_uint sender_count;           /* workers that may still send */
-    _Atomic size_t away_count;          /* letters in queues or in a worker's hand */
+    _Atomic size_t away_count;          /* letters in boxes or in a worker's hand */
     post_box boxes[];
 } post_office;
 
@@ -62,7 +62,7 @@ static bool begin(stress_run *run)
     bool complete = true;
     for (unsigned int index = 0; index < run->thread_count; index++) {
         post_box *box = &office->boxes[index];
-        ck_ring_init(&box->ring, QUEUE_SIZE);
+        ck_stack_init(&box->arrived);
         atomic_init(&box->freed_count, 0);
         box->next_letter = 0;
         box->letters = calloc(LETTER_COUNT, sizeof *box->letters);
@@ -75,20 +75,12 @@ static bool begin(stress_run *run)
     return complete;
 }
 
-static bool put(post_box *box, letter *letter)
+/* A stack, since nobody waits for anybody there: each producer of a ck_ring waits for the one before, which
+ * may have lost its time slice. */
+static void put(post_box *box, letter *letter)
 {
     zend_mm_tsan_release(letter);
-    return ck_ring_enqueue_mpsc(&box->ring, box->slots, letter);
-}
-
-static letter *take(post_box *box)
-{
-    letter *taken = NULL;
-    if (!ck_ring_dequeue_mpsc(&box->ring, box->slots, &taken)) {
-        return NULL;
-    }
-    zend_mm_tsan_acquire(taken);
-    return taken;
+    ck_stack_push_upmc(&box->arrived, &letter->link);
 }
 
 /* The journey's end: look at the block and free it. */
@@ -115,21 +107,22 @@ static void send_on(stress_worker *worker, letter *letter)
     post_office *office = worker->run->state;
     size_t to = stress_below(&letter->remaining, worker->run->thread_count);
     letter->stop_count++;
-    if (!put(&office->boxes[to], letter)) {
-        deliver(worker, letter);
-    }
+    put(&office->boxes[to], letter);
 }
 
-static void empty_own_queue(stress_worker *worker)
+static void empty_own_box(stress_worker *worker)
 {
     post_office *office = worker->run->state;
-    letter *letter;
-    while ((letter = take(&office->boxes[worker->index])) != NULL) {
-        if (letter->stop_count < letter->remaining % MOST_STOPS) {
-            send_on(worker, letter);
+    letter *taken = (letter *)ck_stack_batch_pop_upmc(&office->boxes[worker->index].arrived);
+    while (taken != NULL) {
+        zend_mm_tsan_acquire(taken);
+        letter *next = (letter *)CK_STACK_NEXT(&taken->link);
+        if (taken->stop_count < taken->remaining % MOST_STOPS) {
+            send_on(worker, taken);
         } else {
-            deliver(worker, letter);
+            deliver(worker, taken);
         }
+        taken = next;
     }
 }
 
@@ -186,7 +179,7 @@ static void end_request(stress_worker *worker)
 {
     const post_office *office = worker->run->state;
     while (has_letters_away(&office->boxes[worker->index]) && !has_failed(worker)) {
-        empty_own_queue(worker);
+        empty_own_box(worker);
         sched_yield();
     }
     if (has_failed(worker)) {
@@ -201,7 +194,7 @@ static void end_request(stress_worker *worker)
 
 static void operate(stress_worker *worker)
 {
-    empty_own_queue(worker);
+    empty_own_box(worker);
     for (int call = 0; call < 8; call++) {
         stress_mix_step(worker);
     }
@@ -217,10 +210,10 @@ static void leave(stress_worker *worker)
 {
     post_office *office = worker->run->state;
     atomic_fetch_sub(&office->sender_count, 1);
-    /* A letter may be sent on as long as one is away: only then is the own queue empty for good. */
+    /* A letter may be sent on as long as one is away: only then is the own box empty for good. */
     while ((atomic_load(&office->sender_count) != 0 || atomic_load(&office->away_count) != 0)
             && !has_failed(worker)) {
-        empty_own_queue(worker);
+        empty_own_box(worker);
         sched_yield();
     }
     if (!has_failed(worker)) {

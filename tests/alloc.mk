@@ -106,6 +106,7 @@ PLAIN_TESTS += \
 	tests/stress/startup_threads \
 	tests/stress/remote_threads \
 	tests/stress/pool_threads \
+	tests/stress/pool_progress \
 	tests/stress/fork \
 	tests/fault/heap_fault \
 	tests/fault/storage_fault
@@ -124,6 +125,8 @@ tests_stress_remote_threads_SOURCES = tests/stress/remote_threads.c tests/suppor
 tests_stress_remote_threads_LDADD = $(PLAIN_LDADD)
 tests_stress_pool_threads_SOURCES = tests/stress/pool_threads.c $(alloc_stress_support)
 tests_stress_pool_threads_LDADD = $(PLAIN_LDADD)
+tests_stress_pool_progress_SOURCES = tests/stress/pool_progress.c
+tests_stress_pool_progress_LDADD = $(PLAIN_LDADD)
 tests_stress_fork_SOURCES = tests/stress/fork.c tests/support/child.h $(alloc_stress_support)
 tests_stress_fork_LDADD = $(PLAIN_LDADD)
 tests_fault_heap_fault_SOURCES = tests/fault/heap_fault.c tests/support/storage_fault.c \

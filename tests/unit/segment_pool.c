@@ -11,9 +11,8 @@ static zend_mm_segment_pool pool;
 
 static void begin(void)
 {
-    static ck_ring_buffer_t buffer[ZEND_MM_POOL_CAPACITY];
-    pool.buffer = buffer;
-    ck_ring_init(&pool.ring, ZEND_MM_POOL_CAPACITY);
+    static zend_mm_pool_place places[ZEND_MM_POOL_CAPACITY];
+    pool.places = places;
 }
 
 TestSuite(segment_pool, .init = begin, .timeout = 60);
@@ -37,13 +36,13 @@ Test(segment_pool, an_empty_pool_gives_nothing)
     cr_assert_eq(zend_mm_pool_size(&pool), 0u);
 }
 
-Test(segment_pool, what_was_given_first_is_taken_first)
+Test(segment_pool, what_was_given_last_is_taken_first)
 {
     cr_assert(zend_mm_pool_give(&pool, segment(0)));
     cr_assert(zend_mm_pool_give(&pool, segment(1)));
     cr_assert_eq(zend_mm_pool_size(&pool), 2u);
-    cr_assert_eq(zend_mm_pool_take(&pool), segment(0));
     cr_assert_eq(zend_mm_pool_take(&pool), segment(1));
+    cr_assert_eq(zend_mm_pool_take(&pool), segment(0));
     cr_assert_null(zend_mm_pool_take(&pool));
 }
 
@@ -52,7 +51,7 @@ Test(segment_pool, after_a_heaps_end_as_many_segments_may_exist_as_are_expected_
     set_up(5, 3);
     cr_assert(zend_mm_pool_give(&pool, segment(0)));
     cr_assert(zend_mm_pool_give(&pool, segment(1)));
-    cr_assert_eq(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP), segment(0));
+    cr_assert_eq(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP), segment(1));
     cr_assert_null(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP));
     cr_assert_eq(zend_mm_pool_size(&pool), 1u);
 }
@@ -106,56 +105,64 @@ Test(segment_pool, expectations_are_counted_in_parts_of_a_segment)
     cr_assert_eq(zend_mm_pool_take_excess(&pool, ZEND_MM_POOL_SLACK_HEAP), segment(0));
 }
 
-Test(segment_pool, a_full_ring_refuses)
+Test(segment_pool, a_full_pool_refuses)
 {
     unsigned int given = 0;
     while (given < 2 * ZEND_MM_POOL_CAPACITY && zend_mm_pool_give(&pool, segment(given))) {
         given++;
     }
-    cr_assert_eq(given, (unsigned int)ZEND_MM_POOL_CAPACITY - 1);
+    cr_assert_eq(given, (unsigned int)ZEND_MM_POOL_CAPACITY);
     cr_assert_eq(zend_mm_pool_size(&pool), given);
-    for (unsigned int number = 0; number < given; number++) {
-        cr_assert_eq(zend_mm_pool_take(&pool), segment(number));
+    for (unsigned int number = given; number > 0; number--) {
+        cr_assert_eq(zend_mm_pool_take(&pool), segment(number - 1));
     }
-    cr_assert(zend_mm_pool_give(&pool, segment(0)));
+    cr_assert_null(zend_mm_pool_take(&pool));
 }
 
-/* A thread that died in the fork had claimed a place and not filled it: nobody could give again. */
-Test(segment_pool, after_a_fork_a_place_that_was_claimed_and_not_filled_is_free)
+Test(segment_pool, places_are_used_again)
+{
+    for (size_t round = 0; round < 3; round++) {
+        for (size_t number = 0; number < ZEND_MM_POOL_CAPACITY; number++) {
+            cr_assert(zend_mm_pool_give(&pool, segment(number)));
+        }
+        for (size_t number = 0; number < ZEND_MM_POOL_CAPACITY; number++) {
+            cr_assert_not_null(zend_mm_pool_take(&pool));
+        }
+        cr_assert_eq(zend_mm_pool_size(&pool), 0u);
+    }
+}
+
+/* A thread that died in the fork had counted a segment and not given it. */
+Test(segment_pool, after_a_fork_the_segments_that_are_there_count)
 {
     zend_mm_segment_pool *pools[] = { &zend_mm_mmap_anon_pool, &zend_mm_mmap_zero_pool };
     for (size_t number = 0; number < 2; number++) {
-        zend_mm_pool_expect(pools[number], 8 * ZEND_MM_POOL_FRACTION);
         cr_assert(zend_mm_pool_give(pools[number], segment(0)));
-        pools[number]->ring.p_head++;
+        cr_assert(zend_mm_pool_give(pools[number], segment(1)));
+        pools[number]->size++;
     }
     zend_mm_pools_after_fork();
     for (size_t number = 0; number < 2; number++) {
-        cr_assert(zend_mm_pool_give(pools[number], segment(1)));
-        cr_assert_eq(zend_mm_pool_take(pools[number]), segment(0));
+        cr_assert_eq(zend_mm_pool_size(pools[number]), 2u);
         cr_assert_eq(zend_mm_pool_take(pools[number]), segment(1));
+        cr_assert_eq(zend_mm_pool_take(pools[number]), segment(0));
         cr_assert_null(zend_mm_pool_take(pools[number]));
     }
-}
-
-static bool is_place_claimed_and_not_filled(void)
-{
-    return zend_mm_mmap_anon_pool.ring.p_head != zend_mm_mmap_anon_pool.ring.p_tail;
 }
 
 Test(segment_pool, a_heap_is_enough_for_a_child_to_be_put_right)
 {
     zend_mm_heap *heap = zend_mm_startup();     /* and no start_memory_manager() */
     cr_assert_not_null(heap);
-    zend_mm_mmap_anon_pool.ring.p_head++;
-    cr_assert(is_place_claimed_and_not_filled());
+    unsigned int size = zend_mm_pool_size(&zend_mm_mmap_anon_pool);
+    zend_mm_mmap_anon_pool.size++;
     pid_t child = fork();
     if (child == 0) {
-        _exit(is_place_claimed_and_not_filled() ? 1 : 0);
+        _exit(zend_mm_pool_size(&zend_mm_mmap_anon_pool) == size ? 0 : 1);
     }
     int status = -1;
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert_eq(status, 0);
-    zend_mm_mmap_anon_pool.ring.p_head--;
+    zend_mm_mmap_anon_pool.size--;
     zend_mm_shutdown(heap, 1, 1);
 }
