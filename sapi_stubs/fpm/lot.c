@@ -243,26 +243,24 @@ static bool take_parked(fpm_lot *lot, uint64_t data, fpm_connection **result)
 
 /* As epoll_pwait(2) for one event. A signal that says that it is the caller's turn ends the wait as
  * any other does: the caller asks again, and keeps its place. */
-static int wait_for_event(fpm_lot *lot, fpm_turn_waiter *waiter, const sigset_t *mask, int patience,
+static int wait_for_event(fpm_lot *lot, fpm_turn_waiter *waiter, const sigset_t *mask,
     struct epoll_event *event)
 {
     if (waiter != NULL && !fpm_turn_take(&lot->turn, waiter)) {
-        struct timespec time = { .tv_sec = patience / 1000,
-            .tv_nsec = (long)(patience % 1000) * 1000000 };
-        return ppoll(NULL, 0, patience < 0 ? NULL : &time, mask);
+        return ppoll(NULL, 0, NULL, mask);
     }
-    return epoll_pwait(lot->set, event, 1, patience, mask);
+    return epoll_pwait(lot->set, event, 1, -1, mask);
 }
 
 fpm_lot_event fpm_lot_wait(fpm_lot *lot, fpm_turn_waiter *waiter, const sigset_t *mask,
-    int patience, fpm_connection **connection)
+    fpm_connection **connection)
 {
     struct epoll_event event;
     atomic_fetch_add_explicit(&lot->waiting_count, 1, memory_order_relaxed);
-    int count = wait_for_event(lot, waiter, mask, patience, &event);
+    int count = wait_for_event(lot, waiter, mask, &event);
     atomic_fetch_sub_explicit(&lot->waiting_count, 1, memory_order_relaxed);
     if (count <= 0) {
-        return count == 0 ? FPM_LOT_QUIET : FPM_LOT_NOTHING;
+        return FPM_LOT_NOTHING;
     }
     fpm_lot_event result;
     if (event.data.u64 == listen_event) {

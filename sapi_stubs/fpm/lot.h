@@ -37,17 +37,16 @@ void fpm_lot_free(fpm_lot *lot);
 
 typedef enum fpm_lot_event {
     FPM_LOT_NOTHING,        /* a signal came, or somebody else was faster */
-    FPM_LOT_QUIET,          /* the time is over */
     FPM_LOT_ACCEPTED,       /* *connection is new and held by the caller */
     FPM_LOT_READABLE,       /* *connection was parked and is now held by the caller */
 } fpm_lot_event;
 
 /* Wait for the next connection to be dealt with. `mask` is the thread's signal mask meanwhile: a
- * signal that it lets through ends the wait, and so do `patience` milliseconds (-1: they do not).
- * With a `waiter` it waits for its turn first, which it has until a connection has come; without
- * (NULL) the last one that came is served first. Workers. */
+ * signal that it lets through ends the wait. With a `waiter` it waits for its turn first, which it
+ * has until a connection has come; without (NULL) the last one that came is served first, so a wait
+ * that is ended and begun again makes its worker the next. Workers. */
 fpm_lot_event fpm_lot_wait(fpm_lot *lot, fpm_turn_waiter *waiter, const sigset_t *mask,
-    int patience, fpm_connection **connection);
+    fpm_connection **connection);
 /* A worker that had a `waiter` waits no more. */
 void fpm_lot_leave(fpm_lot *lot, fpm_turn_waiter *waiter);
 

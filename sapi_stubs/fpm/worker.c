@@ -267,15 +267,6 @@ static void become_idle(fpm_worker *worker)
     fpm_score_publish(&worker->score);
 }
 
-/* What the heap kept for the next request, which does not come. */
-static void trim_heap(void)
-{
-    zend_mm_heap *heap = zend_mm_get_heap();
-    if (heap != NULL) {
-        (void)zend_mm_trim(heap, 0);
-    }
-}
-
 /* A worker that goes on from request to request until its time slice is over is stopped in the middle
  * of one, for as long as the slices of the others take (some 3 ms each): so it lets others go first
  * between two requests, well before that, but not after each short one. */
@@ -283,9 +274,6 @@ enum { YIELD_EVERY_NS = 250000 };
 
 static void run(fpm_worker *worker, const sigset_t *mask TSRMLS_DC)
 {
-    int64_t timeout = worker->conf->pm_process_idle_timeout;
-    int quiet = timeout < INT_MAX ? (int)timeout : INT_MAX;
-    int patience = quiet;
     fpm_lot *lot = &worker->pool->listener->lot;
     fpm_turn_waiter waiter = { .thread = pthread_self(), .signal = fpm_worker_wake_signal() };
     bool in_turn = worker->conf->pm_wake_order == FPM_WAKE_FIFO;
@@ -294,21 +282,16 @@ static void run(fpm_worker *worker, const sigset_t *mask TSRMLS_DC)
     while (!is_leaving(worker)) {
         fpm_connection *connection;
         (void)fpm_worker_answer_dump(worker);
-        switch (fpm_lot_wait(lot, in_turn ? &waiter : NULL, mask, patience, &connection)) {
+        switch (fpm_lot_wait(lot, in_turn ? &waiter : NULL, mask, &connection)) {
         case FPM_LOT_ACCEPTED:
             greet(worker, connection TSRMLS_CC);
             break;
         case FPM_LOT_READABLE:
             serve(worker, connection TSRMLS_CC);
             break;
-        case FPM_LOT_QUIET:
-            trim_heap();
-            patience = -1;
-            continue;
         case FPM_LOT_NOTHING:
             continue;
         }
-        patience = quiet;
         become_idle(worker);
         if (worker->score.own.idle_since - yielded_at > YIELD_EVERY_NS) {
             yielded_at = worker->score.own.idle_since;

@@ -43,7 +43,7 @@ static void *serve(void *argument)
     sigdelset(&mask, SIGUSR1);
     while (!atomic_load(&is_over)) {
         fpm_connection *connection;
-        fpm_lot_event event = fpm_lot_wait(&lot, self->in_turn ? &waiter : NULL, &mask, -1,
+        fpm_lot_event event = fpm_lot_wait(&lot, self->in_turn ? &waiter : NULL, &mask,
             &connection);
         if (event == FPM_LOT_NOTHING) {
             continue;
@@ -151,7 +151,7 @@ static void sweeps(void)
     fpm_connection *connection;
     CHECK_CASE("a parked connection is closed behind its deadline, not before");
     int file = connect_to();
-    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, &connection) == FPM_LOT_ACCEPTED);
     connection->input = input;
     CHECK(fpm_lot_park(&lot, connection, 1000));
     CHECK(fpm_lot_sweep(&lot, 999) == 0 && atomic_load(&lot.open_count) == 1);
@@ -162,13 +162,13 @@ static void sweeps(void)
     CHECK_CASE("half a request is kept while the connection is parked");
     file = connect_to();
     CHECK(write(file, "\1\1", 2) == 2);
-    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, &connection) == FPM_LOT_ACCEPTED);
     connection->input = input;
     CHECK(fpm_connection_read(connection, 0) == FPM_IO_DONE);
     CHECK(fpm_lot_park(&lot, connection, 1000));
     CHECK(fpm_lot_sweep_idle(&lot) == 0);
     CHECK(write(file, "c", 1) == 1);
-    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_READABLE);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, &connection) == FPM_LOT_READABLE);
     CHECK(connection->staged_size == 2 && memcmp(connection->staged, "\1\1", 2) == 0);
     fpm_lot_close(&lot, connection);
     close(file);
@@ -176,12 +176,12 @@ static void sweeps(void)
     CHECK_CASE("a whole request that was read already is an event of its own");
     file = connect_to();
     CHECK(write(file, "\1\11\0\0\0\0\0\0", 8) == 8);     /* GET_VALUES */
-    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_ACCEPTED);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, &connection) == FPM_LOT_ACCEPTED);
     connection->input = input;
     CHECK(fpm_connection_read(connection, 0) == FPM_IO_DONE);
     CHECK(fpm_lot_park(&lot, connection, INT64_MAX));
     CHECK(fpm_lot_has_waiting(&lot));
-    CHECK(fpm_lot_wait(&lot, NULL, &mask, -1, &connection) == FPM_LOT_READABLE);
+    CHECK(fpm_lot_wait(&lot, NULL, &mask, &connection) == FPM_LOT_READABLE);
     CHECK(connection->staged_size == 8);
     fpm_lot_close(&lot, connection);
     close(file);

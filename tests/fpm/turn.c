@@ -44,7 +44,7 @@ static void *serve(void *argument)
     atomic_store(&self->tid, syscall(SYS_gettid));
     while (!atomic_load(&self->leave)) {
         fpm_connection *connection;
-        if (fpm_lot_wait(&lot, self->in_turn ? &waiter : NULL, &mask, -1, &connection)
+        if (fpm_lot_wait(&lot, self->in_turn ? &waiter : NULL, &mask, &connection)
             == FPM_LOT_ACCEPTED) {
             fpm_lot_close(&lot, connection);
             atomic_fetch_add(&self->served, 1);

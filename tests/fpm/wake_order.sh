@@ -22,7 +22,9 @@ chmod -R a+rX "$work/root"
 ctl() { "$abs_top_builddir/tsrmalloc-fpmctl" "$work/ctl" "$@"; }
 # Requests of each worker, those of the busiest first.
 counts() { ctl threads | sed -n 's/^www .*, \([0-9]*\) requests$/\1/p' | sort -rn; }
-all_idle() { [ "$(ctl threads | grep -c ': thread .*, idle,')" -eq 7 ]; }
+# A worker says that it is idle before it waits: then it still runs.
+is_asleep() { ! grep -qs '^State:[[:space:]]*[RD]' "/proc/$(pid_of www)/task/"*/status; }
+all_idle() { [ "$(ctl threads | grep -c ': thread .*, idle,')" -eq 7 ] && is_asleep; }
 # One at a time, each when the worker before has come back.
 ask_slowly() {
     for _ in $(seq 48); do
@@ -30,9 +32,8 @@ ask_slowly() {
     done
     eventually all_idle
 }
-# A worker says that it is idle a moment before it waits; and a turn may pass without a request:
-# with a connection whose request has not come, which the next worker then serves. (Of an even number of
-# workers every other one would then have none.)
+# A turn may pass without a request: with a connection whose request has not come, which the next worker
+# then serves. (Of an even number of workers every other one might have none.)
 few_serve() { counts; [ "$(counts | sed -n 4p)" -eq 0 ]; }
 all_serve() { counts; [ "$(counts | tail -n 1)" -ge 1 ]; }
 pages() {
@@ -45,9 +46,10 @@ figures() {
         "$(sed -n 's/^latency (us): \(.*\), p999.*/\1/p' "$work/pages") us"
 }
 
+# All but the first workers become idle for long meanwhile, and stay behind them.
 for order in lifo fifo; do
     rm -f "$work/www.log"
-    pool www "pm.wake_order = $order" "security.document_root = $work/root"
+    pool www "pm.wake_order = $order" "pm.process_idle_timeout = 1s" "security.document_root = $work/root"
     sed -i "s|^pm.max_children.*|pm.max_children = 7|
         s|^daemonize = no|&\ncontrol.listen = $work/ctl|" "$work/www.conf"
     start_fpm www || exit 1
