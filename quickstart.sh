@@ -2,6 +2,10 @@
 # quickstart.sh: from a fresh clone to N threads with N heaps, in one command.
 set -eu
 
+# The shell that configure runs in, and libtool for each object: dash, where this is it, begins sooner
+# than bash.
+export CONFIG_SHELL="${CONFIG_SHELL-/bin/sh}"
+
 usage() {
     cat <<'USAGE'
 usage: ./quickstart.sh          install what is missing, build in build/, run tsrmalloc-cli
