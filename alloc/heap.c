@@ -158,7 +158,7 @@ static size_t rounded_block_size(size_t block_size)
 }
 
 static void set_up(zend_mm_heap *heap, zend_mm_storage *storage, size_t block_size,
-    size_t reserve_size, bool internal)
+    size_t reserve_size, bool internal, bool wants_huge_pages)
 {
     heap->internal = internal;
     heap->storage = storage;
@@ -166,6 +166,7 @@ static void set_up(zend_mm_heap *heap, zend_mm_storage *storage, size_t block_si
     heap->reserve_size = reserve_size;
     heap->limit = SIZE_MAX;
     heap->maps_lazily = zend_mm_storage_pool(storage->handlers) != NULL;
+    heap->wants_huge_pages = wants_huge_pages && heap->maps_lazily;
     /* A pool holds single segments, and only of heaps that any thread's heap may follow. */
     heap->pool = block_size == ZEND_MM_SEGMENT_SIZE && !internal
         ? zend_mm_storage_pool(storage->handlers) : NULL;
@@ -174,7 +175,7 @@ static void set_up(zend_mm_heap *heap, zend_mm_storage *storage, size_t block_si
 }
 
 static zend_mm_heap *startup_ex(const zend_mm_mem_handlers *handlers, size_t block_size,
-    size_t reserve_size, bool internal, void *params)
+    size_t reserve_size, bool internal, bool wants_huge_pages, void *params)
 {
     block_size = rounded_block_size(block_size);
     zend_mm_storage *storage = register_fork_handler() ? handlers->init(params) : NULL;
@@ -188,7 +189,7 @@ static zend_mm_heap *startup_ex(const zend_mm_mem_handlers *handlers, size_t blo
         fprintf(stderr, "Cannot allocate heap for zend_mm storage [%s]\n", handlers->name);
         goto fail_heap;
     }
-    set_up(heap, storage, block_size, reserve_size, internal);
+    set_up(heap, storage, block_size, reserve_size, internal, wants_huge_pages);
     zend_mm_init(heap);
     if (!zend_mm_heap_take_first_unit(heap)) {
         goto fail_unit;
@@ -207,10 +208,11 @@ fail_heap:
 }
 
 static zend_mm_heap *traced_startup_ex(const zend_mm_mem_handlers *handlers, size_t block_size,
-    size_t reserve_size, bool internal, void *params)
+    size_t reserve_size, bool internal, bool wants_huge_pages, void *params)
 {
     uint64_t token = tsrm_startup_trace_enter("zend_mm_startup_ex");
-    zend_mm_heap *heap = startup_ex(handlers, block_size, reserve_size, internal, params);
+    zend_mm_heap *heap =
+        startup_ex(handlers, block_size, reserve_size, internal, wants_huge_pages, params);
     if (heap != NULL) {
         tsrm_startup_trace_leave(token, "zend_mm_startup_ex",
             "storage '%s', first segment at %p, heap %u", handlers->name,
@@ -234,7 +236,7 @@ zend_mm_heap *zend_mm_startup_ex(const zend_mm_mem_handlers *handlers, size_t bl
     size_t reserve_size, int internal, void *params)
 {
     zend_mm_heap *heap =
-        traced_startup_ex(handlers, block_size, reserve_size, internal != 0, params);
+        traced_startup_ex(handlers, block_size, reserve_size, internal != 0, false, params);
     if (heap != NULL && ZEND_DEBUG && !start_debug_build(heap)) {
         zend_mm_shutdown(heap, 1, 1);
         return NULL;
@@ -254,11 +256,7 @@ static bool start_modes(zend_mm_heap *heap, const zend_mm_settings *settings)
         return false;
     }
     heap->compact_size = settings->compact_size;
-    heap->wants_huge_pages = settings->wants_huge_pages && heap->maps_lazily;
     heap->sees_calls = heap->hardened != NULL || heap->debug != NULL;
-    if (heap->wants_huge_pages) {
-        zend_mm_os_advise_huge_pages(heap->first_unit, heap->block_size);
-    }
     return true;
 }
 
@@ -271,7 +269,7 @@ zend_mm_heap *zend_mm_startup(void)
         && zend_mm_storage_pool(&settings.storage->handlers) != NULL;
     zend_mm_heap *heap = traced_startup_ex(
         is_guarded ? &zend_mm_guarded_handlers : &settings.storage->handlers, settings.block_size,
-        ZEND_MM_DEFAULT_RESERVE_SIZE, false, NULL);
+        ZEND_MM_DEFAULT_RESERVE_SIZE, false, settings.wants_huge_pages, NULL);
     if (heap != NULL && !start_modes(heap, &settings)) {
         zend_mm_shutdown(heap, 1, 1);
         heap = NULL;

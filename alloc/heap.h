@@ -228,6 +228,8 @@ bool zend_mm_heap_huge_resize(zend_mm_heap *heap, const zend_mm_huge *huge, size
 bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap);
 /* Give back the cached mapping that was freed first; false: there is none. */
 bool zend_mm_heap_huge_give_oldest(zend_mm_heap *heap);
+/* Let the cached mappings give `size` touched bytes back, the oldest first: the ends of them, or all. */
+void zend_mm_heap_huge_trim_cache(zend_mm_heap *heap, size_t size);
 void zend_mm_heap_huge_free_all(zend_mm_heap *heap);
 /* Whole OS pages for `size` bytes; 0 when that overflows. */
 size_t zend_mm_heap_huge_round(size_t size);

@@ -104,6 +104,23 @@ bool zend_mm_heap_huge_drop_cache(zend_mm_heap *heap)
     return dropped;
 }
 
+void zend_mm_heap_huge_trim_cache(zend_mm_heap *heap, size_t size)
+{
+    zend_mm_huge_table *table = &heap->huge;
+    while (size > 0 && table->cached_count > 0) {
+        zend_mm_huge *oldest = &table->cached[0];
+        size_t before = oldest->touched_size;
+        if (is_elastic(heap) && before > size) {
+            discard_tail(heap, oldest, before - size);
+            table->cached_size -= before - oldest->touched_size;
+        }
+        if (oldest->touched_size == before) {
+            (void)zend_mm_heap_huge_give_oldest(heap);
+        }
+        size -= before < size ? before : size;
+    }
+}
+
 /* ---- allocation ---- */
 
 /* Room for one more block in the table, whose memory is a page run of the heap. */

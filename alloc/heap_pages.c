@@ -30,11 +30,15 @@
 /* From so many segments on, the next one is huge from the start: that pays for blocks that are written;
  * of blocks that are not, the whole segment becomes resident when one of its pages does. */
 #define LARGE_HEAP_COUNT 8u
+/* In a heap that touches ahead most page faults are saved already: there half a segment, the average of
+ * what is resident in vain, has to be little beside the others. */
+#define LARGE_TOUCHING_HEAP_COUNT 32u
 
 /* In a heap that touches ahead, pages that no run had are made resident so many at a time: one call costs
- * less than their page faults (a PHP program of 35 ms is 2 % faster). Longer runs may never be touched as a
- * whole. */
+ * less than their page faults (a PHP program of 35 ms is 2 % faster). */
 #define AHEAD_COUNT 32u
+/* Longer runs are buffers, of which a program may never touch the end. */
+#define AHEAD_LENGTH_MAX 8u
 /* A heap that stays below so many pages would get some in vain. */
 #define AHEAD_START 128u
 
@@ -101,10 +105,12 @@ static void *obtain_unit(zend_mm_heap *heap)
     }
     if (heap->pool != NULL) {
         zend_mm_pool_count(heap->pool, 1);
-        if (heap->segment_count >= LARGE_HEAP_COUNT) {
+        bool is_large = heap->segment_count
+            >= (heap->touches_ahead ? LARGE_TOUCHING_HEAP_COUNT : LARGE_HEAP_COUNT);
+        if (is_large && !heap->wants_huge_pages) {
             zend_mm_os_advise_huge_pages(unit, ZEND_MM_SEGMENT_SIZE);
-            zend_mm_segment_rest_of(unit)->has_huge_pages = true;
         }
+        zend_mm_segment_rest_of(unit)->has_huge_pages = is_large || heap->wants_huge_pages;
     }
     return unit;
 }
@@ -341,23 +347,30 @@ static void *alloc_run(zend_mm_heap *heap, uint32_t count)
 }
 
 /* The run has pages that no run of this request had: the system makes them resident, and those behind it.
- * Where some are already, nothing happens to them. */
-static void touch_ahead(const zend_mm_heap *heap, void *run, uint32_t count)
+ * Where some are already, nothing happens to them. The cache of mappings gives as many back: what is only
+ * kept lets no more become resident than was when it was freed. */
+static void touch_ahead(zend_mm_heap *heap, void *run, uint32_t count)
 {
-    uint32_t first = zend_mm_page_of(run), end = first + count;
-    if (!heap->touches_ahead || heap->pool == NULL || count > AHEAD_COUNT
-            || (heap->segment_count == 1 && end <= AHEAD_START)) {
+    if (!heap->touches_ahead || heap->pool == NULL) {
         return;
     }
     zend_mm_segment *segment = zend_mm_segment_of(run);
     zend_mm_segment_rest *rest = zend_mm_segment_rest_of(segment);
+    uint32_t first = zend_mm_page_of(run), end = first + count;
     if (end <= rest->resident_end || rest->has_huge_pages) {
         return;
     }
     first = first < rest->resident_end ? rest->resident_end : first;
-    end = (end + AHEAD_COUNT - 1) / AHEAD_COUNT * AHEAD_COUNT;
-    rest->resident_end = zend_mm_os_touch(zend_mm_page_address(segment, first),
-        (size_t)(end - first) << ZEND_MM_PAGE_SHIFT) ? (uint16_t)end : ZEND_MM_PAGE_COUNT;
+    bool is_long = count > AHEAD_LENGTH_MAX || (heap->segment_count == 1 && end <= AHEAD_START);
+    if (!is_long) {
+        end = (end + AHEAD_COUNT - 1) / AHEAD_COUNT * AHEAD_COUNT;
+    }
+    size_t size = (size_t)(end - first) << ZEND_MM_PAGE_SHIFT;
+    zend_mm_heap_huge_trim_cache(heap, size);
+    if (!is_long) {
+        rest->resident_end = zend_mm_os_touch(zend_mm_page_address(segment, first), size)
+            ? (uint16_t)end : ZEND_MM_PAGE_COUNT;
+    }
 }
 
 void *zend_mm_heap_alloc_pages(zend_mm_heap *heap, uint32_t count)

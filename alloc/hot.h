@@ -59,7 +59,7 @@ ZEND_MM_HOT bool zend_mm_hot_push(const zend_mm_heap *heap, zend_mm_bucket *buck
 
 ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket_of_size(zend_mm_heap *heap, size_t size)
 {
-    return zend_mm_bucket_at(heap->free_buckets, zend_mm_size_marks[size]);
+    return zend_mm_bucket_at(heap->free_buckets, zend_mm_mark_of_size(size));
 }
 
 ZEND_MM_HOT zend_mm_bucket *zend_mm_hot_bucket_of_mark(zend_mm_heap *heap, uint32_t mark)
@@ -92,13 +92,6 @@ ZEND_MM_HOT bool zend_mm_hot_free(zend_mm_heap *heap, void *block)
     return zend_mm_likely(bucket != NULL) && zend_mm_hot_push(heap, bucket, block);
 }
 
-/* Is a block of `bucket` as good for `size` bytes as any? (NULL: the block is no small one.) */
-ZEND_MM_HOT bool zend_mm_hot_keeps_slot(zend_mm_heap *heap, const zend_mm_bucket *bucket, size_t size)
-{
-    return bucket != NULL && zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)
-        && zend_mm_hot_bucket_of_size(heap, size) == bucket;
-}
-
 /* A new block. NULL: it is no small one, the bin has no run to carve, or a link is damaged. */
 ZEND_MM_HOT void *zend_mm_hot_alloc(zend_mm_heap *heap, size_t size)
 {
@@ -109,19 +102,13 @@ ZEND_MM_HOT void *zend_mm_hot_alloc(zend_mm_heap *heap, size_t size)
     return zend_mm_likely(slot != NULL) ? slot : zend_mm_heap_carve(heap, zend_mm_bin_of(size));
 }
 
-/* Resize a small block of `bucket` within its bin, or by moving it to a slot of another. NULL: neither
- * (or bucket is NULL); nothing has changed. */
-ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block,
+/* Move a small block of `bucket` to a slot of another bin, for `size` bytes, which are small, too. NULL: the
+ * bin has no free slot, or a link is damaged, or the block was just freed; the slow sibling tells them apart,
+ * and nobody has seen what was taken. */
+ZEND_MM_HOT void *zend_mm_hot_move(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block,
     size_t size, size_t copy_size)
 {
-    if (!zend_mm_likely(bucket != NULL && size <= ZEND_MM_MAX_SMALL_SIZE)) {
-        return NULL;
-    }
-    zend_mm_bucket *new_bucket = zend_mm_hot_bucket_of_size(heap, size);
-    if (new_bucket == bucket) {
-        return block;
-    }
-    void *moved = zend_mm_hot_alloc(heap, size);
+    void *moved = zend_mm_hot_pop(heap, zend_mm_hot_bucket_of_size(heap, size));
     if (!zend_mm_likely(moved != NULL)) {
         return NULL;
     }
@@ -131,8 +118,18 @@ ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, zend_mm_bucket *bucket
     /* A compiler that knows how little this is copies with `rep movs`, which starts slowly. */
     __asm__("" : "+r"(kept));
     memcpy(moved, block, kept);
-    /* A block that was just freed: the new one is not seen by anybody, the slow sibling panics. */
     return zend_mm_likely(zend_mm_hot_push(heap, bucket, block)) ? moved : NULL;
+}
+
+/* Resize a small block of `bucket` within its bin, or by moving it. NULL: neither (or bucket is NULL). */
+ZEND_MM_HOT void *zend_mm_hot_realloc(zend_mm_heap *heap, zend_mm_bucket *bucket, void *block,
+    size_t size, size_t copy_size)
+{
+    if (!zend_mm_likely(bucket != NULL && size <= ZEND_MM_MAX_SMALL_SIZE)) {
+        return NULL;
+    }
+    return zend_mm_hot_bucket_of_size(heap, size) == bucket
+        ? block : zend_mm_hot_move(heap, bucket, block, size, copy_size);
 }
 
 /* ---- blocks at the start of a page: for the slow siblings to try first ---- */
@@ -157,6 +154,17 @@ static inline zend_mm_bucket *zend_mm_page_bucket(zend_mm_heap *heap,
     uint32_t mark = *zend_mm_mark_of(block);
     zend_mm_bucket *bucket = zend_mm_hot_bucket_of_mark(heap, mark);
     return zend_mm_is_slot_start(bucket, mark, block) ? bucket : NULL;
+}
+
+/* Make a block, where there is none, or resize a small one at the start of a page. NULL: neither. */
+static inline void *zend_mm_page_realloc(zend_mm_heap *heap, void *block, size_t size,
+    size_t copy_size)
+{
+    if (block == NULL) {
+        return zend_mm_hot_alloc(heap, size);
+    }
+    zend_mm_bucket *bucket = zend_mm_page_bucket(heap, zend_mm_page_info(heap, block), block);
+    return zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
 }
 
 /* Is it a large block that has as many pages as `size` bytes need? */

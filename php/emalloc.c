@@ -69,7 +69,7 @@ static inline void *emalloc_small(size_t size, size_t mark)
 ZEND_MM_HOT_ENTRY void *php_emalloc(size_t size)
 {
     if (zend_mm_likely(size <= ZEND_MM_MAX_SMALL_SIZE)) {
-        return emalloc_small(size, zend_mm_size_marks[size]);
+        return emalloc_small(size, zend_mm_mark_of_size(size));
     }
     return emalloc_slow(size);
 }
@@ -178,21 +178,9 @@ void php_efree_huge(void *block, size_t size)
 
 /* ---- resizing ---- */
 
-/* A block of `bucket` that another bin's slot is for; bucket NULL: it is no small block, or begins a page,
- * or it is NULL, which programs that append to strings resize more often than any other. */
-static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
-    zend_mm_bucket *bucket)
+static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size)
 {
-    zend_mm_heap *heap = zend_mm_hot_heap;
-    if (bucket == NULL && block != NULL) {
-        const zend_mm_segment_info *info = zend_mm_page_info(heap, block);
-        if (zend_mm_page_keeps_length(heap, info, block, size)) {
-            return block;
-        }
-        bucket = zend_mm_page_bucket(heap, info, block);
-    }
-    void *resized = block == NULL ? zend_mm_hot_alloc(heap, size)
-                                  : zend_mm_hot_realloc(heap, bucket, block, size, copy_size);
+    void *resized = zend_mm_page_realloc(zend_mm_hot_heap, block, size, copy_size);
     if (zend_mm_likely(resized != NULL)) {
         return resized;
     }
@@ -201,12 +189,33 @@ static NOINLINE void *erealloc_slow(void *block, size_t size, size_t copy_size,
     return try_or_fail(&attempt);
 }
 
+/* A block that is no small one, or begins a page, or is NULL. Programs that append to long strings resize
+ * within the last page of a large block more often than they do anything else. */
+static NOINLINE void *erealloc_page(void *block, size_t size, size_t copy_size)
+{
+    const zend_mm_heap *heap = zend_mm_hot_heap;
+    return zend_mm_page_keeps_length(heap, zend_mm_page_info(heap, block), block, size)
+        ? block : erealloc_slow(block, size, copy_size);
+}
+
+/* A small block, and another bin's slot is for `size` bytes: the second most frequent case, alone, so that
+ * it saves few registers. */
+static NOINLINE void *erealloc_move(void *block, size_t size, size_t copy_size,
+    zend_mm_bucket *bucket)
+{
+    void *moved = zend_mm_hot_move(zend_mm_hot_heap, bucket, block, size, copy_size);
+    return zend_mm_likely(moved != NULL) ? moved : erealloc_slow(block, size, copy_size);
+}
+
 ZEND_MM_HOT_ENTRY void *php_erealloc2(void *block, size_t size, size_t copy_size)
 {
     zend_mm_heap *heap = zend_mm_hot_heap;
     zend_mm_bucket *bucket = zend_mm_hot_bucket(heap, block);
-    return zend_mm_hot_keeps_slot(heap, bucket, size)
-        ? block : erealloc_slow(block, size, copy_size, bucket);
+    if (!zend_mm_likely(bucket != NULL && size <= ZEND_MM_MAX_SMALL_SIZE)) {
+        return erealloc_page(block, size, copy_size);
+    }
+    return zend_mm_hot_bucket_of_size(heap, size) == bucket
+        ? block : erealloc_move(block, size, copy_size, bucket);
 }
 
 ZEND_MM_HOT_ENTRY void *php_erealloc(void *block, size_t size)

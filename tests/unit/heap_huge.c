@@ -415,6 +415,26 @@ Test(heap_huge_lazy, no_more_than_a_128th_of_a_block_is_kept_in_vain)
     cr_assert_eq(lazy->real_size, 6 * MIB - 64 * KIB);
 }
 
+Test(heap_huge_lazy, the_cache_gives_back_the_end_of_its_oldest_mapping)
+{
+    void *older = zend_mm_alloc(lazy, 3 * MIB), *newer = zend_mm_alloc(lazy, 5 * MIB);
+    zend_mm_free(lazy, older);
+    zend_mm_free(lazy, newer);
+    zend_mm_heap_huge_trim_cache(lazy, MIB);
+    cr_assert_eq(lazy->huge.cached_count, 2u);
+    cr_assert_eq(lazy->huge.cached_size, 7 * MIB);
+    cr_assert_eq(lazy->real_size, 9 * MIB);
+    cr_assert_eq(zend_mm_process_usage(), 9 * MIB);
+    check_valid(lazy);
+    zend_mm_heap_huge_trim_cache(lazy, 2 * MIB + 64 * KIB);
+    cr_assert_eq(lazy->huge.cached_count, 1u);
+    cr_assert_eq(lazy->huge.cached[0].touched_size, 5 * MIB - 64 * KIB);
+    check_valid(lazy);
+    zend_mm_heap_huge_trim_cache(lazy, 100 * MIB);
+    cr_assert_eq(lazy->huge.cached_count, 0u);
+    cr_assert_eq(lazy->real_size, 2 * MIB);
+}
+
 Test(heap_huge_lazy, at_the_peak_a_mapping_that_is_too_short_is_made_longer)
 {
     unsigned char *block = zend_mm_alloc(lazy, 3 * MIB);

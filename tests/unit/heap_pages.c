@@ -304,14 +304,14 @@ Test(heap_pages, the_reserve_is_free_while_an_error_is_reported_and_taken_again_
     cr_assert_eq(heap->free_runs.table.infos[0].free_page_count, ZEND_MM_USABLE_PAGE_COUNT - 2);
 }
 
-/* Resident bytes of the first segment after `count` blocks of a page that nobody has written. */
-static size_t resident_size_after(uint32_t count, bool touches_ahead)
+/* Resident bytes of the first segment after `count` blocks of so many pages that nobody has written. */
+static size_t resident_size_after(uint32_t count, uint32_t pages, bool touches_ahead)
 {
     zend_mm_heap *pooled = new_heap();
     make_plain(pooled);
     pooled->touches_ahead = touches_ahead;
     for (uint32_t block = 0; block < count; block++) {
-        cr_assert_not_null(zend_mm_alloc(pooled, ZEND_MM_PAGE_SIZE));
+        cr_assert_not_null(zend_mm_alloc(pooled, pages * ZEND_MM_PAGE_SIZE));
     }
     check_valid(pooled);
     size_t size = zend_mm_os_resident_size(pooled->first_unit, 2 * MIB);
@@ -330,12 +330,54 @@ Test(heap_pages, a_heap_that_touches_ahead_makes_pages_resident_some_at_a_time)
     if (!zend_mm_os_touch(page, ZEND_MM_PAGE_SIZE)) {
         cr_skip_test("this system cannot make pages resident");
     }
-    size_t few = resident_size_after(100, true);
-    cr_assert_eq(few, resident_size_after(100, false), "it may stay small");
-    cr_assert_eq(resident_size_after(300, false), few, "nobody touched them");
-    size_t many = resident_size_after(300, true);
+    size_t few = resident_size_after(100, 1, true);
+    cr_assert_eq(few, resident_size_after(100, 1, false), "it may stay small");
+    cr_assert_eq(resident_size_after(300, 1, false), few, "nobody touched them");
+    size_t many = resident_size_after(300, 1, true);
     cr_assert_geq(many, few + (300 - 128) * ZEND_MM_PAGE_SIZE);
     cr_assert_leq(many, few + (300 - 128 + 2 * 32) * ZEND_MM_PAGE_SIZE);
+    cr_assert_gt(resident_size_after(50, 8, true), few);
+    cr_assert_eq(resident_size_after(50, 9, true), few, "the end of a buffer may stay untouched");
+}
+
+/* How many segments a heap has when the next is to have huge pages. */
+static size_t segments_before_huge_pages(bool touches_ahead)
+{
+    zend_mm_heap *pooled = new_heap();
+    make_plain(pooled);
+    pooled->touches_ahead = touches_ahead;
+    size_t count = pooled->segment_count;
+    void *large;
+    do {
+        large = zend_mm_alloc(pooled, FULL);
+        count++;
+    } while (!zend_mm_segment_rest_of(zend_mm_segment_of(large))->has_huge_pages && count < 100);
+    check_valid(pooled);
+    zend_mm_shutdown(pooled, 1, 1);
+    return count - 1;
+}
+
+Test(heap_pages, huge_pages_begin_later_in_a_heap_that_touches_ahead)
+{
+    cr_assert_eq(segments_before_huge_pages(true), 32u);
+    cr_assert_eq(segments_before_huge_pages(false), 8u);
+}
+
+Test(heap_pages, of_a_heap_that_touches_ahead_the_cache_gives_back_what_becomes_resident)
+{
+    zend_mm_heap *pooled = new_heap();
+    make_plain(pooled);
+    pooled->touches_ahead = true;
+    zend_mm_free(pooled, zend_mm_alloc(pooled, 5 * MIB));
+    cr_assert_eq(pooled->huge.cached_size, 5 * MIB);
+    for (uint32_t block = 0; block < 200; block++) {
+        cr_assert_not_null(zend_mm_alloc(pooled, ZEND_MM_PAGE_SIZE));
+    }
+    cr_assert_eq(pooled->huge.cached_count, 1u);
+    cr_assert_leq(pooled->huge.cached_size, 5 * MIB - 200 * ZEND_MM_PAGE_SIZE);
+    cr_assert_geq(pooled->huge.cached_size, 5 * MIB - (200 + 2 * 32) * ZEND_MM_PAGE_SIZE);
+    check_valid(pooled);
+    zend_mm_shutdown(pooled, 1, 1);
 }
 
 Test(heap_pages, a_segment_that_a_full_pool_refuses_is_unmapped_and_no_longer_counted)

@@ -187,6 +187,8 @@ Test(huge_pages, all_mappings_are_advised_to_have_them)
     small[0] = huge[0] = 1;
     cr_assert(is_advised(small));
     cr_assert(is_advised(huge));
+    cr_assert(zend_mm_segment_rest_of(zend_mm_segment_of(small))->has_huge_pages,
+        "the first segment is advised before its first page is touched");
 }
 
 Test(huge_pages, without_the_variable_or_with_0_they_are_not)
