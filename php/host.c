@@ -147,9 +147,13 @@ static void find_functions(void *object)
         php_host.delayed_error = delay_error;
     } else if (has(object, "zend_handle_delayed_oom")) {
         find(object, "zend_mm_delayed_error_or_panic", &php_host.delayed_error);
-        find(object, "start_memory_manager", &php_host.own_start);
-        find(object, "zend_mm_shutdown", &php_host.own_shutdown);
         find(object, "zend_alloc_in_memory_limit_error_reporting", &php_host.own_is_reporting);
+        if (php_host.allocate_id != NULL) {
+            find(object, "start_memory_manager", &php_host.own_start);
+            find(object, "zend_mm_shutdown", &php_host.own_shutdown);
+        } else {
+            find(object, "zend_mm_set_heap", &php_host.own_set_heap);
+        }
     }
 }
 

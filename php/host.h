@@ -26,10 +26,12 @@ typedef struct php_host {
     void *(*resource_ex)(int id, void *thread);
 
     /* A host that raises the limit's error later (8.2.35 and its contemporaries). Where it has its
-     * own memory manager still, that is started, too: zend_handle_delayed_oom() flags its heap. */
+     * own memory manager still, zend_handle_delayed_oom() flags that one's heap: with ZTS it is
+     * started, too, otherwise it is given a heap that is nothing but the flag. */
     void (*delayed_error)(bool delay, const char *format, ...);
     void (*own_start)(void);
     void (*own_shutdown)(void *heap, bool full, bool silent);
+    void *(*own_set_heap)(void *heap);
     bool (*own_is_reporting)(void);
 } php_host_functions;
 

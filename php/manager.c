@@ -19,6 +19,8 @@
 static bool is_started;                 /* const after start_memory_manager() */
 static int alloc_globals_id;            /* const after start_memory_manager(); 0: no ZTS host */
 static zend_alloc_globals the_globals;  /* of a host without ZTS */
+/* The heap of such a host's own memory manager, see php/host.h: it looks at one flag of it, somewhere. */
+static char hosts_own_heap[1024];
 
 /* ---- heaps ---- */
 
@@ -110,6 +112,8 @@ void php_start_memory_manager(void)
     }
     if (php_host.own_start != NULL) {
         php_host.own_start();
+    } else if (php_host.own_set_heap != NULL) {
+        (void)php_host.own_set_heap(hosts_own_heap);
     }
     if (php_host.allocate_id != NULL) {
         if (php_host.allocate_id(&alloc_globals_id, sizeof(zend_alloc_globals), ctor, dtor) == 0) {

@@ -1,7 +1,7 @@
 #!/bin/sh
-# bench: how much CPU time and memory PHP programs take with the drop-in and without it. Each round
-# runs every program with and without, in turn; ratios are medians, over the rounds, of the ratios
-# within a round. The machine's speed drifts, so nothing else is compared.
+# bench: how much CPU time and memory PHP programs take with the drop-in and without it. A round runs a
+# program some times with and without, in turn (clock.c); ratios are medians, over the rounds, of the
+# ratios within a round. The machine's speed drifts, so nothing else is compared.
 #
 # usage: php/bench/bench.sh BUILD_DIRECTORY RESULTS_DIRECTORY [ROUNDS]        (default: 11 rounds)
 # Prints the tables and leaves them in RESULTS_DIRECTORY/results.md. Needs 6 GiB of memory;
@@ -31,34 +31,31 @@ done
 
 # ---- rounds ----
 
-# measure LIBRARY RUNS ARGUMENT...: CPU seconds of a run, peak KiB, the figure printed last or 0.
+# measure RUNS PROGRAM ARGUMENT...: without the drop-in, and with it: CPU seconds, peak KiB, the figure
+# printed last or 0 (clock.c).
 measure() {
-    library=$1
-    runs=$2
-    shift 2
-    # shellcheck disable=SC2046,SC2086
-    figures=$(env ${library:+LD_PRELOAD=$library} "$work/clock" "$runs" "$work/printed" "$embed" \
-        $(extensions) -d memory_limit=-1 -d date.timezone=UTC "$@") ||
-        fail "${library:+with the drop-in }it failed: $*: $(tail -n 3 "$work/printed")"
-    echo "$figures $(tail -n 1 "$work/printed" | grep -xE '[0-9.]+' || echo 0)"
+    runs=$1
+    shift
+    "$work/clock" "$runs" "$work/printed" "$drop_in" "$@" ||
+        fail "it failed: $*: $(tail -n 3 "$work/printed")"
 }
 
-# take RUNS ARGUMENT...: all rounds of a program, a line each: measure's three without, then with.
+# take RUNS PROGRAM ARGUMENT...: all rounds of a program, a line each.
 take() {
     round=0
     : >"$work/rounds"
     while [ $round -lt "$rounds" ]; do
-        # Who comes first changes from round to round.
-        if [ $((round % 2)) -eq 0 ]; then
-            without=$(measure "" "$@")
-            with=$(measure "$drop_in" "$@")
-        else
-            with=$(measure "$drop_in" "$@")
-            without=$(measure "" "$@")
-        fi
-        echo "$without $with" >>"$work/rounds"
+        measure "$@" >>"$work/rounds"
         round=$((round + 1))
     done
+}
+
+# take_php RUNS ARGUMENT...: the same of the embed driver.
+take_php() {
+    runs=$1
+    shift
+    # shellcheck disable=SC2046
+    take "$runs" "$embed" $(extensions) -d memory_limit=-1 -d date.timezone=UTC "$@"
 }
 
 # median EXPRESSION: of an awk expression over the rounds; of an even number, the lower middle.
@@ -85,7 +82,7 @@ memory_cells() {
 script() {
     name=$1
     shift
-    take "$@"
+    take_php "$@"
     ratio=$(median '$4 / $1')
     echo "$ratio" >>"$work/script_ratios"
     awk "BEGIN { printf \"| %s | %.1f | %.1f | %.3f | %s | \", \"$name\", $(median '$1 * 1000'), \
@@ -98,11 +95,18 @@ replacement() {
     name=$1
     goal=$2
     shift 2
-    take 1 "$here/replace.php" "$@"
+    take_php 1 "$here/replace.php" "$@"
     ratio=$(median '$3 / $6')
     awk "BEGIN { printf \"| %s | %.2f | %.2f | %.2f | >= %s | %s | \", \"$name\", $(median '$3'), \
         $(median '$6'), $ratio, \"$goal\", \"$(verdict "$ratio" '>=' "$goal")\" }"
     memory_cells
+}
+
+# other NAME: a row of the third table, of the rounds that were taken.
+other() {
+    awk "BEGIN { printf \"| %s | %.1f | %.1f | %.3f | %.1f | %.1f | %.3f |\\n\", \"$1\", \
+        $(median '$1 * 1000'), $(median '$4 * 1000'), $(median '$4 / $1'), \
+        $(median '$2') / 1024, $(median '$5') / 1024, $(median '$5 / $2') }"
 }
 
 # ---- what was measured, and where ----
@@ -126,20 +130,40 @@ run_scripts() {
     echo '{"name": "tsrmalloc/project", "autoload": {"classmap": ["src/"]}}' \
         >"$work/project/composer.json"
     make_wiki "$work/wiki"
-    measure "" 1 "$scripts/dokuwiki.php" "$work/wiki" wiki:syntax >/dev/null     # fills its caches
+    take_php 1 "$scripts/dokuwiki.php" "$work/wiki" wiki:syntax     # fills its caches
 
     echo "| script | CPU ms, without | with | ratio | <= 1.00 | peak MiB, without | with | ratio" \
         "| <= stock |"
     echo "|---|---|---|---|---|---|---|---|---|"
-    script "dokuwiki page" 10 "$scripts/dokuwiki.php" "$work/wiki" wiki:syntax
-    script "composer dump-autoload" 1 /usr/bin/composer -n -d "$work/project" dump-autoload -o
-    script "phpunit" 10 /usr/bin/phpunit --do-not-cache-result --no-configuration "$scripts"
-    script "twig page" 10 "$scripts/twig.php"
-    script "values (micro-benchmarks)" 3 "$scripts/values.php"
-    script "sizes (micro-benchmarks)" 3 "$scripts/sizes.php"
+    script "dokuwiki page" 20 "$scripts/dokuwiki.php" "$work/wiki" wiki:syntax
+    script "composer dump-autoload" 9 /usr/bin/composer -n -d "$work/project" dump-autoload -o
+    script "phpunit" 20 /usr/bin/phpunit --do-not-cache-result --no-configuration "$scripts"
+    script "twig page" 20 "$scripts/twig.php"
+    script "values (micro-benchmarks)" 5 "$scripts/values.php"
+    script "sizes (micro-benchmarks)" 5 "$scripts/sizes.php"
     echo
     echo "Geometric means of the CPU ratios: $(mean 4) of the four programs," \
         "$(mean 6) of all six (goal: <= 0.97): $(verdict "$(mean 6)" '<=' 0.97)."
+}
+
+run_others() {
+    echo
+    echo "| beside the goals | CPU ms, without | with | ratio | peak MiB, without | with | ratio |"
+    echo "|---|---|---|---|---|---|---|"
+    USE_ZEND_ALLOC_HUGE_PAGES=1
+    export USE_ZEND_ALLOC_HUGE_PAGES
+    take_php 20 "$scripts/dokuwiki.php" "$work/wiki" wiki:syntax
+    other "dokuwiki page, USE_ZEND_ALLOC_HUGE_PAGES=1 for both"
+    unset USE_ZEND_ALLOC_HUGE_PAGES
+    node_package=$(sh "$abs_top_srcdir/tests/php/node.sh" --where)
+    if [ -f "$node_package/index.js" ]; then
+        take 2 "$(command -v node)" "$abs_top_srcdir/tests/php/node_requests.cjs" \
+            "$node_package" "$scripts" 10 values.php sizes.php hello.php
+        other "60 requests inside Node.js, 6 at once (PHP 8.4, ZTS, of its npm package)"
+    else
+        echo
+        echo "(Inside Node.js: skipped, \`make check-php-zts\` has not fetched its package.)"
+    fi
 }
 
 run_replacements() {
@@ -154,6 +178,7 @@ run_replacements() {
 {
     describe
     run_scripts
+    run_others
     run_replacements
 } | tee "$results.new"
 grep -q 'of 2-3 MiB, 2,000 replaced' "$results.new" || exit 1

@@ -1,7 +1,7 @@
 #!/bin/sh
 # zts: a ZTS PHP, built from Debian's source (zts_build.sh), with the drop-in preloaded and with the
 # archive in the place of zend_alloc.o. Long: the first time it builds PHP.
-# ZTS_ROUNDS: how often each thread runs each file (default 3).
+# ZTS_ROUNDS: how often each thread runs each file (default 3). TSRMALLOC_PHP_SOURCE: another PHP's source.
 set -u
 : "${CC:=cc}"
 export CC
@@ -14,10 +14,19 @@ export TSRMALLOC_PHP_INCLUDES TSRMALLOC_PHP_LIBRARY
 # ---- the archive in the place of zend_alloc.o: libphp.so, and php, which is both in one ----
 
 linked=$work/linked
+version=$("$zts/stock/php" -n -r 'echo PHP_VERSION;')
+# The object, with its second half where PHP raises the limit's error later.
+make_object() {
+    object=$abs_top_builddir/php/tsrmalloc-php.o
+    grep -q zend_handle_delayed_oom "$zts/src/Zend/zend_alloc.h" || return 0
+    # shellcheck disable=SC2086
+    $CC -O2 -fPIC $TSRMALLOC_PHP_INCLUDES -c "$abs_top_srcdir/php/late.c" -o "$work/late.o" &&
+        ld -r "$object" "$work/late.o" -o "$work/both.o" && object=$work/both.o
+}
 link_archive() {
     mkdir -p "$linked"
-    object=$abs_top_builddir/php/tsrmalloc-php.o
-    cp "$object" "$zts/src/Zend/zend_alloc.o" && cp "$object" "$zts/src/Zend/.libs/zend_alloc.o" &&
+    make_object && cp "$object" "$zts/src/Zend/zend_alloc.o" &&
+        cp "$object" "$zts/src/Zend/.libs/zend_alloc.o" &&
         rm -f "$zts/src/libphp.la" "$zts/src/libs/libphp.so" "$zts/src/sapi/cli/php" &&
         make -C "$zts/src" libphp.la sapi/cli/php >"$work/link.log" 2>&1 &&
         cp "$zts/src/libs/libphp.so" "$zts/src/sapi/cli/php" "$linked/" ||
@@ -26,7 +35,7 @@ link_archive() {
     cp "$zts/stock/zend_alloc_pic.o" "$zts/src/Zend/.libs/zend_alloc.o"
 }
 check "the archive links in the place of zend_alloc.o" link_archive
-info() { TSRMALLOC_INFO=1 "$@" 2>&1 | grep -q "served PHP 8.2.*(ZTS)"; }
+info() { TSRMALLOC_INFO=1 "$@" 2>&1 | grep -qF "served PHP $version (ZTS)"; }
 check "php-cli with the archive: the heap serves" info "$linked/php" -n "$scripts/hello.php"
 inside_same() {
     for script in values sizes end fibers idle limit_set limit_raised; do

@@ -3,12 +3,18 @@
 # Prints the directory: src/ (the build), stock/ (libphp.so and php as PHP makes them). With --where it
 # prints where that is or would be, and builds nothing.
 #
-# Environment: TSRMALLOC_CACHE (default: tsrmalloc/ in $XDG_CACHE_HOME or ~/.cache). As root or with
-# sudo it installs what the build needs. The newest version that the archive still gives is taken:
-# a security update's source may be gone when the next one has come.
+# Environment: TSRMALLOC_CACHE (default: tsrmalloc/ in $XDG_CACHE_HOME or ~/.cache). TSRMALLOC_PHP_SOURCE:
+# another PHP's source, as it is released (a .tar file, compressed or not), instead of Debian's; each has a
+# build of its own. As root or with sudo it installs what the build needs. Of Debian's the newest version
+# that the archive still gives is taken: a security update's source may be gone when the next one has come.
 set -eu
 
-cache=${TSRMALLOC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsrmalloc}/php-zts
+source=${TSRMALLOC_PHP_SOURCE-}
+name=php-zts
+if [ -n "$source" ]; then
+    name=$name-$(basename "$source" | sed 's/\(\.orig\)\{0,1\}\.tar.*//')
+fi
+cache=${TSRMALLOC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsrmalloc}/$name
 as_root=
 [ "$(id -u)" -eq 0 ] || as_root=sudo
 
@@ -67,10 +73,18 @@ install_tools() {
         -o Dpkg::Use-Pty=0 install --no-install-recommends $missing >&2
 }
 
-build() {
+unpack() {
     rm -rf "$cache/src"
-    dpkg-source --no-check -x "$(find "$cache/download" -name '*.dsc' | sort -V | tail -n 1)" \
-        "$cache/src" >"$cache/build.log" 2>&1 || fail "see $cache/build.log"
+    if [ -n "$source" ]; then
+        mkdir -p "$cache/src"
+        tar -x -f "$source" -C "$cache/src" --strip-components=1
+    else
+        dpkg-source --no-check -x "$(find "$cache/download" -name '*.dsc' | sort -V | tail -n 1)" \
+            "$cache/src"
+    fi >"$cache/build.log" 2>&1 || fail "see $cache/build.log"
+}
+
+build() {
     say "building in $cache/src"
     # What no test needs (phpdbg, cgi, line numbers) is left out: it would take longer.
     (cd "$cache/src" && ./configure --disable-all --enable-zts --enable-embed=shared \
@@ -78,8 +92,13 @@ build() {
         make -j"$(nproc)") >>"$cache/build.log" 2>&1 || fail "see $cache/build.log"
 }
 
+if [ -n "$source" ] && [ ! -f "$source" ]; then
+    fail "TSRMALLOC_PHP_SOURCE: there is no file '$source'"
+fi
 install_tools
-[ -n "$(find "$cache/download" -name '*.dsc' 2>/dev/null)" ] || fetch_source
+mkdir -p "$cache"
+[ -n "$source" ] || [ -n "$(find "$cache/download" -name '*.dsc' 2>/dev/null)" ] || fetch_source
+unpack
 build
 mkdir -p "$cache/stock"
 cp "$cache/src/libs/libphp.so" "$cache/src/sapi/cli/php" "$cache/src/Zend/zend_alloc.o" \
