@@ -160,7 +160,7 @@ measured() {
     if grep -q "^tsrmalloc-bench: $1 is left out: .*(Debian: apt-get install " "$work/err"; then
         check_skip "$1 is measured" "it is not installed"
     else
-        check "$1 is measured" out "^4 MiB  *$1  .* ns "
+        check "$1 is measured" out "^4 MiB  *$1  .*[0-9] [num]s "
     fi
 }
 if [ "${TSRMALLOC_SANITIZE:-no}" != no ]; then
