@@ -300,7 +300,7 @@ static void learn_from_request(zend_mm_heap *heap)
 /* All units go, the storage compacts itself, and one unit is taken anew. */
 static void compact(zend_mm_heap *heap)
 {
-    zend_mm_heap_give_units(heap, false);
+    zend_mm_heap_give_units(heap, false, ZEND_MM_POOL_SLACK_REQUEST);
     heap->storage->handlers->compact(heap->storage);
     zend_mm_init(heap);
     (void)zend_mm_heap_take_first_unit(heap);
@@ -319,7 +319,7 @@ static void reset(zend_mm_heap *heap)
     if (is_compacting) {
         compact(heap);
     } else {
-        zend_mm_heap_give_units(heap, true);
+        zend_mm_heap_give_units(heap, true, ZEND_MM_POOL_SLACK_REQUEST);
         zend_mm_init(heap);
         if (heap->first_unit != NULL) {
             zend_mm_heap_reinit_first_unit(heap);
@@ -352,7 +352,7 @@ static void end(zend_mm_heap *heap)
         heap = &copy;
         zend_mm_segment_table_moved(&heap->free_runs.table);
     }
-    zend_mm_heap_give_units(heap, false);
+    zend_mm_heap_give_units(heap, false, ZEND_MM_POOL_SLACK_HEAP);
     zend_mm_heap_trim_pool(heap, ZEND_MM_POOL_SLACK_HEAP);
     zend_mm_segment_table_free(&heap->free_runs.table);
     storage->handlers->dtor(storage);

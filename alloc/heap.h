@@ -155,8 +155,9 @@ void zend_mm_heap_reinit_first_unit(zend_mm_heap *heap);
 void zend_mm_heap_hide_first_unit(zend_mm_heap *heap);
 void zend_mm_heap_take_reserve(zend_mm_heap *heap);
 void zend_mm_heap_release_reserve(zend_mm_heap *heap);
-/* Give all units back, or (keep_first) all but the first. */
-void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first);
+/* Give all units back, or (keep_first) all but the first: to the pool, those beyond its `slack` to the
+ * storage. */
+void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first, zend_mm_pool_slack slack);
 /* Give back every unit but the first that has no run in it (after a gc, which counts nothing). */
 void zend_mm_heap_give_free_units(zend_mm_heap *heap);
 /* At request end: put huge pages behind some of the segments that the request has filled. */

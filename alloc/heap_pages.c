@@ -470,11 +470,20 @@ void zend_mm_heap_reinit_first_unit(zend_mm_heap *heap)
     take_own_runs(heap);
 }
 
-void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first)
+/* The last one first: it is the first to go to the storage, and the pool gives the one that came last. So the
+ * next request takes them in the order in which this one did, and what was never touched stays so. */
+void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first, zend_mm_pool_slack slack)
 {
-    for (uint32_t first = 0; first < heap->free_runs.table.end; first += segments_per_unit(heap)) {
+    for (uint32_t first = heap->free_runs.table.end; first > 0;) {
+        first -= segments_per_unit(heap);
         const zend_mm_segment *unit = info_at(heap, first)->segment;
-        if (unit != NULL && (unit != heap->first_unit || !keep_first)) {
+        if (unit == NULL || (unit == heap->first_unit && keep_first)) {
+            continue;
+        }
+        if (heap->pool != NULL && zend_mm_pool_drop(heap->pool, slack)) {
+            zend_mm_heap_storage_free(heap, disown_unit(heap, first), heap->block_size,
+                heap->block_size);
+        } else {
             give_unit(heap, first);
         }
     }

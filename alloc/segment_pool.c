@@ -85,19 +85,28 @@ bool zend_mm_pool_give(zend_mm_segment_pool *pool, void *segment)
     return true;
 }
 
-void *zend_mm_pool_take_excess(zend_mm_segment_pool *pool, zend_mm_pool_slack slack)
+bool zend_mm_pool_drop(zend_mm_segment_pool *pool, zend_mm_pool_slack slack)
 {
-    /* Claimed before it is looked at, so that two threads do not both take the last one. */
+    /* Claimed before it is looked at, so that two threads do not both drop the last one. */
     int64_t existing = atomic_fetch_sub_explicit(&pool->existing, 1, memory_order_relaxed);
     int64_t expected = atomic_load_explicit(&pool->expected, memory_order_relaxed);
     if (existing * ZEND_MM_POOL_FRACTION > expected + (int64_t)slack) {
-        void *segment = zend_mm_pool_take(pool);
-        if (segment != NULL) {
-            return segment;
-        }
+        return true;
     }
     zend_mm_pool_count(pool, 1);
-    return NULL;
+    return false;
+}
+
+void *zend_mm_pool_take_excess(zend_mm_segment_pool *pool, zend_mm_pool_slack slack)
+{
+    if (!zend_mm_pool_drop(pool, slack)) {
+        return NULL;
+    }
+    void *segment = zend_mm_pool_take(pool);
+    if (segment == NULL) {
+        zend_mm_pool_count(pool, 1);
+    }
+    return segment;
 }
 
 void zend_mm_pool_count(zend_mm_segment_pool *pool, int64_t count)

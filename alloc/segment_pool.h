@@ -51,8 +51,11 @@ void *zend_mm_pool_take(zend_mm_segment_pool *pool);
 /* Keep `segment` for later. false: the pool is full, the caller gives it to the storage. */
 bool zend_mm_pool_give(zend_mm_segment_pool *pool, void *segment);
 
-/* A segment that exists beyond what is expected and `slack`, no longer counted: the caller gives it to the
- * storage. NULL: there is none, or none in the pool. */
+/* Do more segments exist than are expected, and `slack`? Then one of the caller's is no longer counted, and
+ * it gives that to the storage. */
+bool zend_mm_pool_drop(zend_mm_segment_pool *pool, zend_mm_pool_slack slack);
+
+/* The same, of one that the pool has. NULL: no more exist, or the pool has none. */
 void *zend_mm_pool_take_excess(zend_mm_segment_pool *pool, zend_mm_pool_slack slack);
 
 /* The storage made `count` segments for a heap of this pool, or (count < 0) took them back. */

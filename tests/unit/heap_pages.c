@@ -380,6 +380,27 @@ Test(heap_pages, of_a_heap_that_touches_ahead_the_cache_gives_back_what_becomes_
     zend_mm_shutdown(pooled, 1, 1);
 }
 
+Test(heap_pages, the_next_request_takes_the_segments_that_are_kept_in_the_same_order)
+{
+    zend_mm_heap *pooled = new_heap();
+    make_plain(pooled);
+    enum { COUNT = 5 };
+    void *before[COUNT];
+    unsigned int kept = 0;
+    for (int turn = 0; turn < 4; turn++) {
+        for (unsigned int number = 0; number < COUNT; number++) {
+            void *block = zend_mm_alloc(pooled, FULL);
+            cr_assert(number >= kept || block == before[number], "turn %d, segment %u", turn, number);
+            before[number] = block;
+        }
+        zend_mm_shutdown(pooled, 0, 1);
+        kept = zend_mm_pool_size(&zend_mm_mmap_anon_pool);
+    }
+    cr_assert_eq(kept, COUNT);
+    check_valid(pooled);
+    zend_mm_shutdown(pooled, 1, 1);
+}
+
 Test(heap_pages, a_segment_that_a_full_pool_refuses_is_unmapped_and_no_longer_counted)
 {
     zend_mm_segment_pool *pool = &zend_mm_mmap_anon_pool;
