@@ -34,15 +34,20 @@ static void push(ck_stack_t *stack, zend_mm_pool_place *place)
     ck_stack_push_mpmc(stack, &place->link);
 }
 
-/* NULL: there is none. */
+/* NULL: there is none. Each attempt reads both words again, the count of takes before the topmost place.
+ * ck_stack_pop_mpmc goes on with what a failed exchange read instead: on ARM that may be the place as it was
+ * before a take with the count as it is after it, and then what lies below the place may change unseen. */
 static zend_mm_pool_place *pop(ck_stack_t *stack)
 {
-    zend_mm_pool_place *place = (zend_mm_pool_place *)ck_stack_pop_mpmc(stack);
-    if (place != NULL) {
-        ck_pr_fence_acquire();
-        zend_mm_tsan_acquire(place);
+    ck_stack_entry_t *place;
+    while (!ck_stack_trypop_mpmc(stack, &place)) {
+        if (CK_STACK_ISEMPTY(stack)) {
+            return NULL;
+        }
     }
-    return place;
+    ck_pr_fence_acquire();
+    zend_mm_tsan_acquire(place);
+    return (zend_mm_pool_place *)place;
 }
 
 /* ---- segments ---- */
