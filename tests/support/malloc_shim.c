@@ -91,9 +91,11 @@ static void park(shim_heap *heap)
 /* A heap that waits, else a new one; NULL: neither. */
 static shim_heap *obtain_heap(void)
 {
-    ck_stack_entry_t *entry = ck_stack_pop_mpmc(&parked);
-    if (entry != NULL) {
-        return (shim_heap *)entry;
+    while (!CK_STACK_ISEMPTY(&parked)) {
+        ck_stack_entry_t *entry;
+        if (ck_stack_trypop_mpmc(&parked, &entry)) {    /* never ck_stack_pop_mpmc: alloc/segment_pool.c */
+            return (shim_heap *)entry;
+        }
     }
     zend_mm_heap *made = zend_mm_startup();
     if (made == NULL) {
