@@ -298,9 +298,9 @@ static void learn_from_request(zend_mm_heap *heap)
 }
 
 /* All units go, the storage compacts itself, and one unit is taken anew. */
-static void compact(zend_mm_heap *heap)
+static void compact(zend_mm_heap *heap, zend_mm_pool_slack slack)
 {
-    zend_mm_heap_give_units(heap, false, ZEND_MM_POOL_SLACK_REQUEST);
+    zend_mm_heap_give_units(heap, false, slack);
     heap->storage->handlers->compact(heap->storage);
     zend_mm_init(heap);
     (void)zend_mm_heap_take_first_unit(heap);
@@ -314,18 +314,21 @@ static void reset(zend_mm_heap *heap)
     /* Blocks other threads gave back die with the rest: the list goes before its memory does. */
     (void)zend_mm_remote_take(&heap->remote);
     bool is_compacting = is_compact_due(heap);
+    /* The end of a program takes memory, too: its peak is lower for what its only request gave back. */
+    zend_mm_pool_slack slack = zend_mm_heap_is_worker(heap)
+        ? ZEND_MM_POOL_SLACK_REQUEST : ZEND_MM_POOL_SLACK_NONE;
     zend_mm_heap_collapse_full_segments(heap);
     zend_mm_heap_huge_free_all(heap);
     if (is_compacting) {
-        compact(heap);
+        compact(heap, slack);
     } else {
-        zend_mm_heap_give_units(heap, true, ZEND_MM_POOL_SLACK_REQUEST);
+        zend_mm_heap_give_units(heap, true, slack);
         zend_mm_init(heap);
         if (heap->first_unit != NULL) {
             zend_mm_heap_reinit_first_unit(heap);
         }
     }
-    zend_mm_heap_trim_pool(heap, ZEND_MM_POOL_SLACK_REQUEST);
+    zend_mm_heap_trim_pool(heap, slack);
     heap->overflow = false;
     heap->real_peak = heap->real_size;
     heap->peak_segment_count = heap->segment_count;

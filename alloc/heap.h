@@ -160,6 +160,12 @@ void zend_mm_heap_release_reserve(zend_mm_heap *heap);
 void zend_mm_heap_give_units(zend_mm_heap *heap, bool keep_first, zend_mm_pool_slack slack);
 /* Give back every unit but the first that has no run in it (after a gc, which counts nothing). */
 void zend_mm_heap_give_free_units(zend_mm_heap *heap);
+/* A heap that has ended the start-up and one request has more of them to come: a program that runs one
+ * request would pay for nothing. */
+static inline bool zend_mm_heap_is_worker(const zend_mm_heap *heap)
+{
+    return heap->reset_count >= 2;
+}
 /* At request end: put huge pages behind some of the segments that the request has filled. */
 void zend_mm_heap_collapse_full_segments(zend_mm_heap *heap);
 /* Give the storage what the pool holds beyond what all heaps expect and `slack`. */

@@ -20,9 +20,6 @@
 
 /* Huge pages behind a segment cost some 0.3 ms, once, so a request end does a few. */
 #define COLLAPSE_MAX 8u
-/* A heap that has ended the start-up and one request has more of them to come: a program that runs
- * one request would pay for nothing. */
-#define WORKER_RESET_COUNT 2u
 /* From this reset on, only every power of two. */
 #define COLLAPSE_EAGER_COUNT 16u
 /* So much of a segment must be resident: the rest, a sixteenth, becomes it. */
@@ -280,7 +277,7 @@ static void unit_emptied(zend_mm_heap *heap, uint32_t first)
 static bool is_collapse_due(const zend_mm_heap *heap)
 {
     uint64_t count = heap->reset_count;
-    return heap->pool != NULL && count >= WORKER_RESET_COUNT
+    return heap->pool != NULL && zend_mm_heap_is_worker(heap)
         && (count < COLLAPSE_EAGER_COUNT || (count & (count - 1)) == 0);
 }
 

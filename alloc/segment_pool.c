@@ -95,7 +95,8 @@ bool zend_mm_pool_drop(zend_mm_segment_pool *pool, zend_mm_pool_slack slack)
     /* Claimed before it is looked at, so that two threads do not both drop the last one. */
     int64_t existing = atomic_fetch_sub_explicit(&pool->existing, 1, memory_order_relaxed);
     int64_t expected = atomic_load_explicit(&pool->expected, memory_order_relaxed);
-    if (existing * ZEND_MM_POOL_FRACTION > expected + (int64_t)slack) {
+    int64_t kept = expected > 0 ? expected + (int64_t)slack : 0;
+    if (existing * ZEND_MM_POOL_FRACTION > kept) {
         return true;
     }
     zend_mm_pool_count(pool, 1);

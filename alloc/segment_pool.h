@@ -2,7 +2,7 @@
  * storage type. What it may keep follows from what requests used: each heap expects a number of
  * segments (a moving average of its requests' peaks, never less than it holds now). After a request
  * has ended, no more exist than all heaps together expect, rounded to whole ones; after a heap has ended,
- * one more.
+ * one more, unless it was the last heap: then none, so that what the process does at its end has the room.
  */
 #ifndef TSRMALLOC_SEGMENT_POOL_H
 #define TSRMALLOC_SEGMENT_POOL_H
@@ -18,7 +18,8 @@
 
 /* How much more than expected may exist, in 1/256 segments. */
 typedef enum zend_mm_pool_slack {
-    ZEND_MM_POOL_SLACK_REQUEST = ZEND_MM_POOL_FRACTION / 2,     /* a request ended: round */
+    ZEND_MM_POOL_SLACK_NONE = 0,        /* what may be the last request of a program ended */
+    ZEND_MM_POOL_SLACK_REQUEST = ZEND_MM_POOL_FRACTION / 2,     /* a worker's request ended: round */
     ZEND_MM_POOL_SLACK_HEAP = ZEND_MM_POOL_FRACTION,    /* a heap ended: the next one begins with it */
 } zend_mm_pool_slack;
 
@@ -51,7 +52,7 @@ void *zend_mm_pool_take(zend_mm_segment_pool *pool);
 /* Keep `segment` for later. false: the pool is full, the caller gives it to the storage. */
 bool zend_mm_pool_give(zend_mm_segment_pool *pool, void *segment);
 
-/* Do more segments exist than are expected, and `slack`? Then one of the caller's is no longer counted, and
+/* Do more segments exist than are expected, and `slack` where any are? Then one of the caller's is no longer counted, and
  * it gives that to the storage. */
 bool zend_mm_pool_drop(zend_mm_segment_pool *pool, zend_mm_pool_slack slack);
 

@@ -389,13 +389,19 @@ Test(heap, an_ended_heap_takes_its_expectation_out_of_the_pool)
         (int64_t)zend_mm_pool_size(&zend_mm_mmap_anon_pool));
 }
 
-Test(heap, the_next_heap_takes_the_segment_that_the_last_one_left)
+Test(heap, the_next_heap_takes_the_segment_that_one_left_and_the_last_heap_leaves_none)
 {
-    zend_mm_heap *heap = new_heap();
+    zend_mm_heap *other = new_heap(), *heap = new_heap();
     const void *segment = heap->first_unit;
     zend_mm_shutdown(heap, 1, 1);
     cr_assert_eq(zend_mm_pool_size(&zend_mm_mmap_anon_pool), 1u);
-    cr_assert_eq((const void *)new_heap()->first_unit, segment);
+    heap = new_heap();
+    cr_assert_eq((const void *)heap->first_unit, segment);
+    cr_assert_eq(zend_mm_pool_size(&zend_mm_mmap_anon_pool), 0u);
+    zend_mm_shutdown(other, 1, 1);
+    cr_assert_eq(zend_mm_pool_size(&zend_mm_mmap_anon_pool), 1u);
+    zend_mm_shutdown(heap, 1, 1);
+    cr_assert_eq(atomic_load(&zend_mm_mmap_anon_pool.existing), 0);
     cr_assert_eq(zend_mm_pool_size(&zend_mm_mmap_anon_pool), 0u);
 }
 

@@ -315,12 +315,7 @@ static size_t resident_size_after(uint32_t count, uint32_t pages, bool touches_a
     }
     check_valid(pooled);
     size_t size = zend_mm_os_resident_size(pooled->first_unit, 2 * MIB);
-    zend_mm_shutdown(pooled, 1, 1);
-    void *pooled_segment = zend_mm_pool_take(&zend_mm_mmap_anon_pool);
-    if (pooled_segment != NULL) {       /* the next heap is to begin with fresh memory */
-        zend_mm_pool_count(&zend_mm_mmap_anon_pool, -1);
-        zend_mm_os_unmap(pooled_segment, 2 * MIB);
-    }
+    zend_mm_shutdown(pooled, 1, 1);     /* the last heap of the pool: the next one begins with fresh memory */
     return size;
 }
 
@@ -397,6 +392,22 @@ Test(heap_pages, the_next_request_takes_the_segments_that_are_kept_in_the_same_o
         kept = zend_mm_pool_size(&zend_mm_mmap_anon_pool);
     }
     cr_assert_eq(kept, COUNT);
+    check_valid(pooled);
+    zend_mm_shutdown(pooled, 1, 1);
+}
+
+Test(heap_pages, what_may_be_a_programs_only_request_leaves_less_than_a_workers)
+{
+    zend_mm_heap *pooled = new_heap();
+    make_plain(pooled);
+    zend_mm_shutdown(pooled, 0, 1);     /* the start-up's end */
+    static const unsigned int kept[] = { 0, 1, 1 };
+    for (unsigned int request = 0; request < 3; request++) {
+        cr_assert_not_null(zend_mm_alloc(pooled, FULL));
+        cr_assert_eq(pooled->segment_count, 2u);
+        zend_mm_shutdown(pooled, 0, 1);
+        cr_assert_eq(zend_mm_pool_size(&zend_mm_mmap_anon_pool), kept[request], "request %u", request);
+    }
     check_valid(pooled);
     zend_mm_shutdown(pooled, 1, 1);
 }
