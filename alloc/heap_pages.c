@@ -33,7 +33,7 @@
 
 /* In a heap that touches ahead, pages that no run had are made resident so many at a time: one call costs
  * less than their page faults (a PHP program of 35 ms is 2 % faster). */
-#define AHEAD_COUNT 32u
+#define AHEAD_COUNT 16u
 /* Longer runs are buffers, of which a program may never touch the end. */
 #define AHEAD_LENGTH_MAX 8u
 /* A heap that stays below so many pages would get some in vain. */
