@@ -52,8 +52,8 @@ void *zend_mm_pool_take(zend_mm_segment_pool *pool);
 /* Keep `segment` for later. false: the pool is full, the caller gives it to the storage. */
 bool zend_mm_pool_give(zend_mm_segment_pool *pool, void *segment);
 
-/* Do more segments exist than are expected, and `slack` where any are? Then one of the caller's is no longer counted, and
- * it gives that to the storage. */
+/* Do more segments exist than are expected, and `slack` where any are? Then one of the caller's is no longer
+ * counted, and it gives that to the storage. */
 bool zend_mm_pool_drop(zend_mm_segment_pool *pool, zend_mm_pool_slack slack);
 
 /* The same, of one that the pool has. NULL: no more exist, or the pool has none. */
