@@ -46,6 +46,13 @@ for name in debug newer older; do
         "LD_PRELOAD is 'libc.so.6:libm.so.6'"
 done
 
+# Where the addresses of its table do not fit, the loader leaves the drop-in out.
+# shellcheck disable=SC3045
+narrow() { (ulimit -v 200000 && fake sh -c 'echo the program ran' && out "$1" && err "$2"); }
+preload=$drop_in
+check "too few addresses: the program runs without the drop-in, and the loader says so" narrow \
+    "the program ran" "'$drop_in' from LD_PRELOAD cannot be preloaded"
+
 # A program that has PHP inside (php-cli) calls its own functions: it runs as ever.
 if command -v php8.2 >/dev/null; then
     inside() { [ "$(LD_PRELOAD=$drop_in php8.2 -n "$scripts/idle.php" 2>&1)" = \
